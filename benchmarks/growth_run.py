@@ -199,6 +199,7 @@ class _Made:
             outcomes=tuple(outcomes),
             costs=(),
             breaking=(),
+            counterfactuals=(),
             models=(ModelRecord("free", True, None, {"sha256": "f" * 64}, named=True),),
             datasets=(self.result.dataset,),
             broken=(),

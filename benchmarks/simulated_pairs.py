@@ -230,6 +230,7 @@ def run_of(name: str, ranks: Ints, patients: Ints) -> Run:
         outcomes=outcomes,
         costs=(),
         breaking=(),
+        counterfactuals=(),
         models=(),
         datasets=({"name": _DATASET},),
         broken=(),

@@ -1,5 +1,5 @@
 """Measure how well image-text retrieval models find the right report when part of the
-image is hidden.
+image is hidden, when it is acquired otherwise, or when reports are written otherwise.
 
 Everything that a suite, a conftest or a package of your own may import is declared here,
 and in `pytest_retrieval_robust.strategies`; other modules may move. Names are imported
@@ -16,11 +16,22 @@ if TYPE_CHECKING:
     from .core.cases import Case as Case
     from .core.cases import Cell as Cell
     from .core.cases import Direction as Direction
+    from .core.cases import Family as Family
     from .core.cases import Plan as Plan
     from .core.catalogue import Catalogues as Catalogues
     from .core.costs import CostMeasurement as CostMeasurement
+    from .core.counterfactual_outcomes import (
+        CounterfactualOutcome as CounterfactualOutcome,
+    )
+    from .core.counterfactual_outcomes import Counterfactuals as Counterfactuals
+    from .core.counterfactual_outcomes import DistractorRecall as DistractorRecall
+    from .core.counterfactual_outcomes import WinShare as WinShare
+    from .core.counterfactuals import EditedReports as EditedReports
+    from .core.counterfactuals import KnowsEdits as KnowsEdits
+    from .core.counterfactuals import ReportEdit as ReportEdit
     from .core.errors import ArgumentError as ArgumentError
     from .core.errors import ConfigError as ConfigError
+    from .core.errors import CorruptionError as CorruptionError
     from .core.errors import DatasetError as DatasetError
     from .core.errors import EmbeddingError as EmbeddingError
     from .core.errors import MetricError as MetricError
@@ -39,6 +50,10 @@ if TYPE_CHECKING:
     from .core.searches import BreakingOutcome as BreakingOutcome
     from .core.searches import HeatMap as HeatMap
     from .core.verdict import Verdict as Verdict
+    from .corruptions import Corruption as Corruption
+    from .corruptions import CorruptionEntry as CorruptionEntry
+    from .corruptions.image_corruption import ImageCorruption as ImageCorruption
+    from .corruptions.region import Region as Region
     from .datasets.entry import DatasetEntry as DatasetEntry
     from .datasets.retrieval_dataset import KnowsContent as KnowsContent
     from .datasets.retrieval_dataset import RetrievalDataset as RetrievalDataset
@@ -46,10 +61,15 @@ if TYPE_CHECKING:
     from .measure.api import dataset_from_lists as dataset_from_lists
     from .measure.api import encoder_from_callables as encoder_from_callables
     from .measure.api import encoder_from_command as encoder_from_command
+    from .measure.api import load_corruption as load_corruption
     from .measure.api import load_dataset as load_dataset
     from .measure.api import load_model as load_model
     from .measure.api import load_occluder as load_occluder
+    from .measure.api import load_text_noise as load_text_noise
     from .measure.breaking import find_breaking as find_breaking
+    from .measure.counterfactual.evaluation import (
+        evaluate_counterfactuals as evaluate_counterfactuals,
+    )
     from .measure.evaluation import evaluate as evaluate
     from .measure.sensitivity import sensitivity_map as sensitivity_map
     from .measure.timing.occlusion_timer import OcclusionTimer as OcclusionTimer
@@ -78,6 +98,9 @@ if TYPE_CHECKING:
     from .run.properties import Hiding as Hiding
     from .run.properties import Subject as Subject
     from .run.properties import without_traceback as without_traceback
+    from .texts.noise import TextNoise as TextNoise
+    from .texts.noise import TextNoiseEntry as TextNoiseEntry
+    from .texts.noise.report_noise import ReportNoise as ReportNoise
 
 __version__ = "0.1.0"
 
@@ -86,11 +109,14 @@ _HOMES = {
     "encoder_from_callables": "measure.api",
     "encoder_from_command": "measure.api",
     "evaluate": "measure.evaluation",
+    "evaluate_counterfactuals": "measure.counterfactual.evaluation",
     "find_breaking": "measure.breaking",
+    "load_corruption": "measure.api",
     "load_dataset": "measure.api",
     "load_model": "measure.api",
     "load_occluder": "measure.api",
     "load_run": "reports.loaded_run",
+    "load_text_noise": "measure.api",
     "positive_ranks": "retrieval.ranking",
     "positive_ranks_both": "retrieval.ranking",
     "recall_at_k": "retrieval.metrics.recall",
@@ -104,18 +130,28 @@ _HOMES = {
     "Catalogues": "core.catalogue",
     "Cell": "core.cases",
     "ConfigError": "core.errors",
+    "Corruption": "corruptions",
+    "CorruptionEntry": "corruptions",
+    "CorruptionError": "core.errors",
     "CostMeasurement": "core.costs",
+    "CounterfactualOutcome": "core.counterfactual_outcomes",
+    "Counterfactuals": "core.counterfactual_outcomes",
     "Curve": "retrieval.curve",
     "Curves": "retrieval.curves",
     "DatasetEntry": "datasets.entry",
     "DatasetError": "core.errors",
     "Direction": "core.cases",
+    "DistractorRecall": "core.counterfactual_outcomes",
     "DualEncoder": "models",
+    "EditedReports": "core.counterfactuals",
     "EmbeddingError": "core.errors",
+    "Family": "core.cases",
     "GateFixture": "run.gate_fixture",
     "HeatMap": "core.searches",
     "Hiding": "run.properties",
+    "ImageCorruption": "corruptions.image_corruption",
     "KnowsContent": "datasets",
+    "KnowsEdits": "core.counterfactuals",
     "LoadRequest": "models",
     "MetricEntry": "retrieval.metrics",
     "MetricError": "core.errors",
@@ -132,7 +168,10 @@ _HOMES = {
     "Plan": "core.cases",
     "Prepared": "models",
     "RankingError": "core.errors",
+    "Region": "corruptions.region",
+    "ReportEdit": "core.counterfactuals",
     "ReportEntry": "reports",
+    "ReportNoise": "texts.noise.report_noise",
     "RetrievalDataset": "datasets.retrieval_dataset",
     "RobustError": "core.errors",
     "RunRecord": "gate.record",
@@ -143,10 +182,13 @@ _HOMES = {
     "Setting": "occluders.scene",
     "SeverityOccluder": "occluders.severity",
     "Subject": "run.properties",
+    "TextNoise": "texts.noise",
+    "TextNoiseEntry": "texts.noise",
     "Timing": "core.outcomes",
     "UnknownNameError": "core.errors",
     "UnreadableImageError": "core.errors",
     "Verdict": "core.verdict",
+    "WinShare": "core.counterfactual_outcomes",
 }
 """Public name -> the module that defines it."""
 

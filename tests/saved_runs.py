@@ -137,6 +137,7 @@ def make_run(
         outcomes=tuple(outcomes),
         costs=(),
         breaking=(),
+        counterfactuals=(),
         models=tuple(
             ModelRecord(model, True, None, {"sha256": "a" * 64}, named=True)
             for model in models

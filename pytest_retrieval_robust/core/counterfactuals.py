@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +17,9 @@ EDIT_KINDS = (
     "change",
 )
 """The kinds of edits that this package makes. Tables of users may have others."""
+
+RULES = "rules"
+"""What a data set's option `counterfactuals` says to have its reports edited by rules."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,3 +65,10 @@ class KnowsEdits(Protocol):
     """A data set that has edits of its own reports."""
 
     def edited_reports(self) -> EditedReports: ...
+
+
+def in_order_of_kinds(kinds: Iterable[str]) -> list[str]:
+    """Each kind once: those of this package in their order, then others by the alphabet."""
+    present = set(kinds)
+    others = sorted(present.difference(EDIT_KINDS))
+    return [kind for kind in EDIT_KINDS if kind in present] + others

@@ -38,6 +38,10 @@ class GateKind(StrEnum):
     LATENCY_P95 = "latency_p95"
     PEAK_MEMORY_GIB = "peak_memory_gib"
     BREAKING_SHARE = "breaking_share"
+    COUNTERFACTUAL = "counterfactual"
+    """The share of images whose own report beats its edits; `GateKey.name` is their kind."""
+    DISTRACTOR_RECALL = "distractor_recall"
+    """Recall@k image-to-report with all edits of reports in the gallery."""
     BASELINE = "not_worse_than_baseline"
     MCE = "mce"
     """The mean over perturbations of the error as a multiple of the baseline's."""
@@ -78,6 +82,11 @@ class GateKind(StrEnum):
         )
 
     @property
+    def is_of_edits(self) -> bool:
+        """Whether it is about what is measured with edited reports."""
+        return self in (GateKind.COUNTERFACTUAL, GateKind.DISTRACTOR_RECALL)
+
+    @property
     def is_absolute(self) -> bool:
         """Whether its limit means nothing on another machine."""
         return self in (
@@ -102,6 +111,8 @@ class GateKey:
     'relative_cost'
     >>> str(GateKey(GateKind.METRIC, name="hit-rate(k=3)"))
     'metric hit-rate(k=3)'
+    >>> str(GateKey(GateKind.COUNTERFACTUAL, name="negation"))
+    'counterfactual negation'
     """
 
     kind: GateKind
@@ -112,7 +123,9 @@ class GateKey:
     """Of baseline gates alone, like `metric`."""
     metric: Metric | None = None
     name: str | None = None
-    """The registered metric that a gate of the kind `METRIC` judges."""
+    """The registered metric that a gate of the kind `METRIC` judges, or the kind of edits
+    of one of the kind `COUNTERFACTUAL`: None there is all kinds.
+    """
 
     def __str__(self) -> str:
         head = self.kind.value if self.k is None else f"{self.kind.value}@{self.k}"
@@ -134,7 +147,11 @@ class GateKey:
         Raises:
             ArgumentError: `text` names no gate.
         """
-        match = _METRIC_TEXT.fullmatch(text) or _GATE_TEXT.fullmatch(text)
+        match = (
+            _METRIC_TEXT.fullmatch(text)
+            or _EDITS_TEXT.fullmatch(text)
+            or _GATE_TEXT.fullmatch(text)
+        )
         key = None if match is None else cls._of_match(match)
         # The pattern also takes words that do not go together, as in "recall cell".
         if key is None or str(key) != text:
@@ -150,6 +167,8 @@ class GateKey:
         kind = GateKind(match["kind"])
         if kind is GateKind.METRIC:
             return cls._of_metric_match(match)
+        if "name" in match.re.groupindex:
+            return cls(kind, name=match["name"])
         k = None if match["k"] is None else int(match["k"])
         direction = next((d for d in DIRECTIONS if d == match["direction"]), None)
         if kind is not GateKind.BASELINE:
@@ -196,6 +215,7 @@ _GATE_TEXT = re.compile(
     rf"(?: (?P<metric>{'|'.join(METRICS)}))?(?P<cell> cell)?"
     rf"(?: (?P<direction>{'|'.join(DIRECTIONS)}))?"
 )
+_EDITS_TEXT = re.compile(rf"(?P<kind>{GateKind.COUNTERFACTUAL}) (?P<name>\S.*)")
 _METRIC_TEXT = re.compile(
     rf"(?P<kind>{GateKind.METRIC}) (?P<name>\S.*?)"
     rf"(?: (?P<direction>{'|'.join(DIRECTIONS)}))?"

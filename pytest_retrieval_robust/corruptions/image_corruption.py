@@ -15,7 +15,7 @@ from ..core.errors import CorruptionError, OcclusionError
 from ..core.names import call_name
 from ..occluders.hashing import check_seed
 from . import Frame
-from .region import Region, regions_of
+from .region import Place, Region, regions_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,8 +74,10 @@ class ImageCorruption(ABC):
         """Change each image by a severity.
 
         Args:
-            pixels: (B, 3, H, W) floating on the 0..1 scale (a resize may overshoot it)
-                or uint8 on 0..255. Not changed, unless it is also `out`.
+            pixels: (B, 3, H, W) floating on the 0..1 scale or uint8 on 0..255. Not
+                changed, unless it is also `out`. From a severity above 0 on, floats
+                beyond the scale, as a resize leaves them, are clamped to it, and those
+                that are no number are black.
             ids: B image ids. An id that occurs twice has the same randomness twice.
             severity: From 0, which changes nothing, to 1.
             seed: Which randomness, from 0.
@@ -95,14 +97,22 @@ class ImageCorruption(ABC):
         check_severity(severity)
         _check_seed(seed)
         _check_pixels(pixels, ids)
+        _check_out(out, pixels)
         result = torch.empty_like(pixels) if out is None else out
-        if result is not pixels:
+        regions = list(regions_of(pixels, ids, seed, frame)) if severity else []
+        if result is not pixels and not _cover(regions, pixels):
             result.copy_(pixels)
-        if severity == 0:
-            return result
-        for place, region in regions_of(pixels, ids, seed, frame):
-            place.write(self.changed(region, float(severity)), result)
+        for place, region in regions:
+            for part, block in region.blocks():
+                changed = self.changed(block, float(severity))
+                place.of_images(part).write(changed, result)
         return result
+
+
+def _cover(regions: Sequence[tuple[Place, Region]], pixels: torch.Tensor) -> bool:
+    """Whether every pixel of every image is in a region."""
+    images = sum(len(region.ids) for _, region in regions)
+    return images == len(pixels) and all(place.covers(pixels) for place, _ in regions)
 
 
 def check_severity(severity: float) -> None:
@@ -138,4 +148,20 @@ def _check_pixels(pixels: torch.Tensor, ids: Sequence[str]) -> None:
         raise CorruptionError(
             f"Expected one id per image, got len(ids)={len(ids)} for {len(pixels)}"
             " images. Give a list of B strings."
+        )
+
+
+def _check_out(out: torch.Tensor | None, pixels: torch.Tensor) -> None:
+    """Raise `CorruptionError` where `out` cannot take the changed pixels."""
+    if out is None:
+        return
+    if (out.shape, out.dtype, out.device) != (
+        pixels.shape,
+        pixels.dtype,
+        pixels.device,
+    ):
+        raise CorruptionError(
+            f"Expected a buffer of shape={tuple(pixels.shape)}, dtype={pixels.dtype} and"
+            f" device={pixels.device}, got shape={tuple(out.shape)}, dtype={out.dtype}"
+            f" and device={out.device}. Give torch.empty_like(pixels), or omit out."
         )

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import CorruptionError, OcclusionError
 from ..occluders._frames import View, view_of
-from . import Frame
+from . import Box, Frame
 
 if TYPE_CHECKING:
     import torch
+
+_BLOCK = 1 << 18
+"""Pixels of three channels that are changed together on a processor: 1 MB of them."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Region:
     """The b images of a batch whose sources lie in the same box, cut out there."""
+
+    box: Box
+    """(left, top, right, bottom) of the source, in relative coordinates of the square."""
+    square: tuple[int, int]
+    """(height, width) of the square in pixels."""
 
     shown: torch.Tensor
     """(b, 3, h, w) the region as the batch holds it. Not to be written to."""
@@ -34,14 +42,38 @@ class Region:
     off.
     """
 
+    shared: dict[str, Any] = field(default_factory=dict)
+    """What the blocks of a region have in common, kept as long as any of them."""
+
     @cached_property
     def pixels(self) -> torch.Tensor:
-        """(b, 3, h, w) float32, clamped to [0, 1]. Not to be written to."""
+        """(b, 3, h, w) float32, clamped to [0, 1]; what is no number is 0. Not to be
+        written to.
+        """
         import torch
 
         if self.shown.dtype == torch.uint8:
-            return self.shown.float() / 255
-        return self.shown.float().clamp(0, 1)
+            return self.shown.float().div_(255)
+        floats = self.shown.float()
+        # A look is cheaper than the copy, but on a device it would be waited for.
+        if floats.device.type == "cpu" and floats.numel():
+            least, most = torch.aminmax(floats)
+            if least >= 0 and most <= 1:
+                return floats
+        # `clamp` alone would keep what is no number.
+        return floats.nan_to_num(nan=0.0).clamp_(0, 1)
+
+    def blocks(self) -> Iterator[tuple[slice, Region]]:
+        """The images in blocks that a processor's cache holds, each with its place; all
+        at once on another device.
+        """
+        images = len(self.ids)
+        size = images
+        if self.shown.device.type == "cpu":
+            size = max(1, _BLOCK // max(1, self.shown[:1].numel()))
+        for start in range(0, images, size):
+            part = slice(start, start + size)
+            yield part, replace(self, shown=self.shown[part], ids=self.ids[part])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,6 +83,19 @@ class Place:
     images: slice | torch.Tensor
     rows: slice
     columns: slice
+
+    def covers(self, batch: torch.Tensor) -> bool:
+        """Whether it is every pixel of its images."""
+        height, width = batch.shape[-2:]
+        return self.rows == slice(0, height) and self.columns == slice(0, width)
+
+    def of_images(self, part: slice) -> Place:
+        """The place of some of its images."""
+        if isinstance(self.images, slice):
+            start = self.images.start
+            stop = min(start + part.stop, self.images.stop)
+            return replace(self, images=slice(start + part.start, stop))
+        return replace(self, images=self.images[part])
 
     def cut_from(self, batch: torch.Tensor) -> torch.Tensor:
         """(b, 3, h, w): a view of the batch where its images follow each other."""
@@ -86,6 +131,8 @@ def regions_of(
         yield (
             place,
             Region(
+                box=view.boxes[number],
+                square=(height, width),
                 shown=place.cut_from(batch),
                 ids=[ids[image] for image in images],
                 seed=seed,

@@ -13,7 +13,7 @@ from ..core.verdict import GateKind, Verdict
 from ..retrieval.curve import Curve, chance_k, least_squares_slope, retrieves
 from ..retrieval.intervals import surely_reached
 
-_SURE = 0.999
+ALMOST_SURELY = 0.999
 """How likely a random order must reach a limit for the limit to demand nothing: the
 complement of the error at which `untrained` tests.
 """
@@ -39,7 +39,7 @@ def recall_by_chance(scores: Scores, k: int) -> float:
     """The Recall@k that a random order almost surely reaches: 1 where k is the whole
     gallery.
     """
-    return surely_reached(scores.queries, scores.chance[k], _SURE)
+    return surely_reached(scores.queries, scores.chance[k], ALMOST_SURELY)
 
 
 def least_by_chance(

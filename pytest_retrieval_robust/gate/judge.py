@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..core.cases import DIRECTIONS, Case, Direction, Plan
 from ..core.costs import CostMeasurement
+from ..core.counterfactual_outcomes import CounterfactualOutcome
 from ..core.outcomes import Outcome
 from ..core.searches import BreakingOutcome
 from ..core.verdict import GateKey, GateKind, Verdict
@@ -134,6 +135,14 @@ class Judge:
             return []
         decision = self._decision(breaking.case, DIRECTIONS[0], limit)
         return [limit.judge(breaking, decision)]
+
+    def counterfactual(self, outcome: CounterfactualOutcome) -> list[Verdict]:
+        """What the gates on win shares and on recall among edits say of one cell."""
+        return [
+            limit.judge(outcome, self._decision(outcome.case, DIRECTIONS[0], limit))
+            for limit in self.policy.edit_limits(outcome.case)
+            if limit.applies_at(outcome.case)
+        ]
 
     def _retrieval_limits(
         self, case: Case

@@ -14,6 +14,7 @@ from .baseline import BaselineLimit
 from .breaking import BreakingLimit
 from .corruption_error import ErrorLimit
 from .cost import Ceiling, CostLimit, HardwareLimit, RelativeLimit
+from .counterfactual import CounterfactualFloor, DistractorFloor, EditLimit
 from .floors import Floor
 from .metric_floor import MetricFloor
 
@@ -22,6 +23,9 @@ __all__ = [
     "BreakingLimit",
     "Ceiling",
     "CostLimit",
+    "CounterfactualFloor",
+    "DistractorFloor",
+    "EditLimit",
     "ErrorLimit",
     "Floor",
     "HardwareLimit",
@@ -31,5 +35,11 @@ __all__ = [
 ]
 
 Limit: TypeAlias = (
-    Floor | MetricFloor | CostLimit | BreakingLimit | BaselineLimit | ErrorLimit
+    Floor
+    | MetricFloor
+    | CostLimit
+    | BreakingLimit
+    | EditLimit
+    | BaselineLimit
+    | ErrorLimit
 )

@@ -10,13 +10,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
+from typing import TypeAlias
 
 from ..core.cases import DIRECTIONS, Case, Json, Plan
 from ..core.costs import CostMeasurement
+from ..core.counterfactual_outcomes import CounterfactualOutcome
 from ..core.outcomes import ModelRecord, Outcome
 from ..core.searches import BreakingOutcome
 from ..retrieval.curve import Curve
 
+_Measured: TypeAlias = (
+    Outcome | CostMeasurement | BreakingOutcome | CounterfactualOutcome
+)
 INTERRUPTED = "interrupted"
 """What a scope says of a run that was not allowed to finish."""
 
@@ -63,6 +68,7 @@ class Measurements:
     outcomes: tuple[Outcome, ...]
     costs: tuple[CostMeasurement, ...]
     breaking: tuple[BreakingOutcome, ...]
+    counterfactuals: tuple[CounterfactualOutcome, ...]
     models: tuple[ModelRecord, ...]
     datasets: tuple[Json, ...]
     broken: tuple[str, ...]
@@ -93,10 +99,11 @@ class Measurements:
     @cached_property
     def measured_models(self) -> set[str]:
         """The names of the models of which anything was measured."""
-        measured: tuple[Outcome | CostMeasurement | BreakingOutcome, ...] = (
+        measured: tuple[_Measured, ...] = (
             *self.outcomes,
             *self.costs,
             *self.breaking,
+            *self.counterfactuals,
         )
         return {measurement.case.model for measurement in measured}
 

@@ -12,11 +12,12 @@ from itertools import combinations, product
 from typing import Any, TypeAlias, TypeVar
 
 from ..core.cases import DIRECTIONS, Case, Direction, Family, Json, Plan
-from ..core.verdict import GateKey
+from ..core.counterfactual_outcomes import clean_case
+from ..core.verdict import GateKey, GateKind
 from .breaking import search_case
 from .corruption_error import set_case
 from .decision import Decision
-from .limits import BreakingLimit, ErrorLimit, Limit, RelativeLimit
+from .limits import BreakingLimit, EditLimit, ErrorLimit, Limit, RelativeLimit
 from .perturbed import PerturbationSet
 from .plan import PlannedGate, cells_of
 from .policy_checks import check_ks, check_level, leaves_out, tie
@@ -116,6 +117,22 @@ class Policy:
         limits = self.limits_for(case, direction)
         return [limit for limit in limits if isinstance(limit, ErrorLimit)]
 
+    def edit_limits(self, case: Case) -> list[EditLimit]:
+        """The floors of what is measured with edited reports in a case."""
+        limits = self.limits_for(case, DIRECTIONS[0])
+        return [limit for limit in limits if isinstance(limit, EditLimit)]
+
+    def cases_with_edits(self, plan: Plan, model: str, dataset: str) -> list[Case]:
+        """The cases of a model and data set in which gates are about edited reports."""
+        cells = cells_of(plan, model, dataset)
+        hidden = [case for case in cells if case.level > 0]
+        cases = (clean_case(model, dataset), *hidden)
+        return [
+            case
+            for case in dict.fromkeys(cases)
+            if any(limit.applies_at(case) for limit in self.edit_limits(case))
+        ]
+
     def reference_of(self, case: Case) -> str | None:
         """The other model whose cost that of a case's model is compared with, or None."""
         for limit in self.limits_for(case.clean(), DIRECTIONS[0]):
@@ -164,18 +181,18 @@ class Policy:
     def metrics(self) -> tuple[str, ...]:
         """The names of the registered metrics that gates judge, each once."""
         keys = [key for rule in self.rules for key in rule.keys]
-        names = [key.name for key in keys if key.name is not None]
-        return tuple(dict.fromkeys(names))
+        names = [key.name for key in keys if key.kind is GateKind.METRIC]
+        return tuple(dict.fromkeys(filter(None, names)))
 
     def metrics_with_bounds(self, plan: Plan) -> set[str]:
         """The names of those that a gate of a plan decides by their bounds."""
         names = set()
         for planned in self.planned(plan):
-            if planned.gate.name is None:
+            if planned.gate.kind is not GateKind.METRIC:
                 continue
             key = replace(planned.gate, direction=None)
             decision = self.decision(planned.case, planned.direction, key)
-            if decision.by == "bound":
+            if decision.by == "bound" and planned.gate.name is not None:
                 names.add(planned.gate.name)
         return names
 
@@ -191,6 +208,9 @@ class Policy:
                 case = search_case(model, dataset)
                 planned.append(PlannedGate(case, DIRECTIONS[0], gate))
             planned += self._planned_errors(model, dataset, plan)
+            clean = clean_case(model, dataset)
+            for floor in self.edit_limits(clean):
+                planned.append(PlannedGate(clean, DIRECTIONS[0], floor.gate()))
             for case in cells_of(plan, model, dataset):
                 planned += self._planned_at(case, plan)
         # A plan may name the same model or level twice.
@@ -260,6 +280,7 @@ class Policy:
             self._check_ties_at(search_case(model, dataset))
             for of in self.perturbation_sets:
                 self._check_ties_at(set_case(model, dataset, of))
+            self._check_ties_at(clean_case(model, dataset))
             for case in cells_of(plan, model, dataset):
                 self._check_ties_at(case)
 

@@ -67,7 +67,12 @@ class RunRecord(Measurements):
         if self.failures:
             return Release(Status.FAILED, self.failures)
         if self.measure_only:
-            measured = len(self.outcomes) + len(self.costs) + len(self.breaking)
+            measured = sum(
+                map(
+                    len,
+                    (self.outcomes, self.costs, self.breaking, self.counterfactuals),
+                )
+            )
             return Release(
                 Status.MEASURED_ONLY,
                 (*self._narrowed(), counted(measured, "measurement")),
@@ -247,6 +252,8 @@ def _verdicts_of_gates(judge: Judge, measured: Measurements) -> Iterator[Verdict
         yield from judge.cost(cost)
     for search in measured.breaking:
         yield from judge.breaking(search)
+    for counterfactual in measured.counterfactuals:
+        yield from judge.counterfactual(counterfactual)
 
 
 def _without_seed(curve: Curve) -> tuple[str, str, int, str]:

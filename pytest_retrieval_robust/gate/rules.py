@@ -83,9 +83,26 @@ class Rule:
         if gate.kind.is_of_perturbations:
             # The case stands for a set: another table's may hold the same perturbations.
             return self.perturbations == PerturbationSet(case.family, case.occluder)
+        if gate.kind.is_of_edits:
+            return self._looks_at_edits(case)
         ignores_occluder = gate.kind is GateKind.BREAKING_SHARE
         return (ignores_occluder or self._is_about_perturbation(case)) and (
             self.level in (None, case.level) or gate.is_over_levels
+        )
+
+    def _looks_at_edits(self, case: Case) -> bool:
+        """A table that names no cells is about the clean images alone: in the others a
+        model that reads as well as ever sees less.
+        """
+        names_cells = (
+            self.named_family is not None or self.level is not None
+        ) and self.level != 0
+        if case.level == 0:
+            return not names_cells
+        return (
+            names_cells
+            and self._is_about_perturbation(case)
+            and self.level in (None, case.level)
         )
 
     def _is_about_perturbation(self, case: Case) -> bool:

@@ -12,6 +12,9 @@ from .limits import (
     BaselineLimit,
     BreakingLimit,
     Ceiling,
+    CounterfactualFloor,
+    DistractorFloor,
+    EditLimit,
     Floor,
     HardwareLimit,
     Limit,
@@ -37,6 +40,8 @@ LIMIT_KEYS: tuple[str, ...] = (
     "latency",
     GateKind.COST_RELATIVE_TO,
     GateKind.BREAKING_SHARE,
+    GateKind.COUNTERFACTUAL,
+    GateKind.DISTRACTOR_RECALL,
     GateKind.BASELINE,
     *ERROR_KEYS,
 )
@@ -59,6 +64,10 @@ def limits_of(table: Mapping[str, Any], wrong: Wrong) -> Iterator[Limit]:
         yield _relative(table[GateKind.COST_RELATIVE_TO], wrong)
     if GateKind.BREAKING_SHARE in table:
         yield _breaking(table[GateKind.BREAKING_SHARE], wrong)
+    if GateKind.COUNTERFACTUAL in table:
+        yield from _counterfactuals(table[GateKind.COUNTERFACTUAL], wrong)
+    if GateKind.DISTRACTOR_RECALL in table:
+        yield _distractors(table[GateKind.DISTRACTOR_RECALL], wrong)
     if GateKind.BASELINE in table:
         yield _baseline(table[GateKind.BASELINE], wrong)
     yield from error_limits(table, wrong)
@@ -143,6 +152,42 @@ def _breaking(value: Any, wrong: Wrong) -> BreakingLimit:
         value.get("images"),
         value.get("grid"),
     )
+
+
+def _counterfactuals(value: Any, wrong: Wrong) -> Iterator[EditLimit]:
+    """One floor, or a list of them for several kinds of edits."""
+    key = GateKind.COUNTERFACTUAL
+    floors = value if isinstance(value, list) else [value]
+    if not floors:
+        raise wrong(key, '{ kind = "negation", min = 0.7 }, or a list of these')
+    kinds: set[str | None] = set()
+    for floor in floors:
+        if not has_keys(floor, {"min"}, {"kind"}):
+            raise wrong(
+                key, '{ kind = "negation", min = 0.7 }, without kind for all kinds'
+            )
+        kind = floor.get("kind")
+        if "kind" in floor and not (isinstance(kind, str) and kind.strip()):
+            raise wrong(key, "a kind of edits or a glob, in quotes")
+        if kind in kinds:
+            raise wrong(key, "each kind once")
+        kinds.add(kind)
+        yield CounterfactualFloor(kind, _share(floor["min"], key, wrong))
+
+
+def _distractors(value: Any, wrong: Wrong) -> DistractorFloor:
+    key = GateKind.DISTRACTOR_RECALL
+    if not has_keys(value, {"k", "min"}, set()):
+        raise wrong(key, "{ k = 10, min = 0.4 }")
+    if not is_whole(value["k"], 1):
+        raise wrong(key, "a whole k from 1")
+    return DistractorFloor(value["k"], _share(value["min"], key, wrong))
+
+
+def _share(value: Any, key: str, wrong: Wrong) -> float:
+    if not (is_number(value) and 0 <= value <= 1):
+        raise wrong(key, "a min from 0 to 1")
+    return float(value)
 
 
 def _baseline(value: Any, wrong: Wrong) -> BaselineLimit:

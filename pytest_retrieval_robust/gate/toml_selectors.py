@@ -128,7 +128,9 @@ def _check_direction(
 ) -> None:
     keys = [limit.key for limit in limits]
     without_direction = [
-        key.kind for key in keys if key.k is None and key.kind is not GateKind.METRIC
+        key.kind
+        for key in keys
+        if (key.k is None and key.kind is not GateKind.METRIC) or key.kind.is_of_edits
     ]
     if table.get("direction") == DIRECTIONS[1] and without_direction:
         raise wrong(
@@ -148,6 +150,12 @@ def _check_family(
         # Latency and memory are of the clean image, and a search hides.
         if kind.is_of_a_model or kind is GateKind.BREAKING_SHARE:
             raise wrong(selector, f"no {selector} beside {kind}, which needs none")
+        if selection.family == "text-noise" and kind.is_of_edits:
+            raise wrong(
+                selector,
+                f"occluder or corruption beside {kind}: edits are those of reports"
+                " without noise",
+            )
         if selection.family == "text-noise" and kind in _COSTS:
             raise wrong(
                 selector,

@@ -1,4 +1,4 @@
-"""What a data set or an occluder may be able to do beyond its protocol.
+"""What a data set, an occluder or a corruption may be able to do beyond its protocol.
 
 Those of a model are in `models`. Every ability is looked up by attribute and not by
 `isinstance`, which since Python 3.12 ignores what a wrapper delegates in `__getattr__`.
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..datasets import RetrievalDataset
-    from ..occluders import Occluder
     from ..occluders.scene import Setting
 
 # Of a data set
@@ -62,20 +61,20 @@ def counts_of(dataset: RetrievalDataset) -> Mapping[str, object]:
     return counts
 
 
-# Of an occluder
+# Of an occluder or a corruption
 
 
 class DeclaresInputs(Protocol):
-    """An occluder that states what its masks follow from, so that they can be stored."""
+    """It states what a change follows from, so that embeddings can be stored."""
 
     def looked_at(
         self, setting: Setting, numbers: Sequence[int], groups: NDArray[np.int64]
     ) -> bytes | None:
-        """A digest of all that a mask follows from beyond ids and pixels.
+        """A digest of all that a change follows from beyond ids and pixels.
 
         None if that is not known: then nothing is stored.
         """
 
 
-def declares_inputs(occluder: Occluder) -> TypeGuard[DeclaresInputs]:
-    return getattr(occluder, "looked_at", None) is not None
+def declares_inputs(change: object) -> TypeGuard[DeclaresInputs]:
+    return getattr(change, "looked_at", None) is not None

@@ -1,4 +1,6 @@
-"""The Python interface: load a model, a data set and an occluder, or make one of your own."""
+"""The Python interface: load a model, a data set, an occluder, a corruption or a text noise,
+or make one of your own.
+"""
 
 from __future__ import annotations
 
@@ -38,13 +40,21 @@ from .arguments import (
     device_name,
 )
 from .from_text import dataset_from_text, occluder_from_text
+from .perturbation_text import (
+    corruption_from_text,
+    perturbation_from_text,
+    text_noise_from_text,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+    from ..corruptions import Corruption
     from ..datasets import RetrievalDataset
+    from ..texts.noise import TextNoise
+    from .sweep.changes import Perturbation
     from .sweep.results import Measured
 
 
@@ -261,6 +271,28 @@ def load_occluder(text: str) -> Occluder:
     """Build an occluder from its name and parameters: `patches` or `patches(grid=14,fill=mean)`."""
     check_text("text", text, "patches(grid=14,fill=mean)")
     return occluder_from_text(text, catalogues().occluders)
+
+
+def load_corruption(text: str) -> Corruption:
+    """Build a corruption of images from its name and parameters: `contrast` or
+    `jpeg(preset=medmnist-c)`.
+    """
+    check_text("text", text, "contrast")
+    return corruption_from_text(text, catalogues().corruptions)
+
+
+def load_text_noise(text: str) -> TextNoise:
+    """Build a noise of reports from its name and parameters: `case`."""
+    check_text("text", text, "case")
+    return text_noise_from_text(text, catalogues().text_noise)
+
+
+def load_perturbation(text: str) -> Perturbation:
+    """Build the occluder, corruption or text noise of that name, where one catalogue
+    alone has it.
+    """
+    check_text("text", text, "patches(grid=14,fill=mean)")
+    return perturbation_from_text(text, catalogues())
 
 
 def outcome_of(

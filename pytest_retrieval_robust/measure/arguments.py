@@ -10,13 +10,14 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..core.cases import canonical_level
-from ..core.errors import ArgumentError, OcclusionError
+from ..core.errors import ArgumentError, CorruptionError, OcclusionError
 from ..core.foreign import attempted, described, traced
 from ..models.contract import broken_member
+from .sweep.changes import is_corruption, is_text_noise, word_for
 
 if TYPE_CHECKING:
     from ..models import DualEncoder
-    from ..occluders import Occluder
+    from .sweep.changes import Perturbation
 
 T = TypeVar("T")
 
@@ -43,6 +44,8 @@ _DATASET_MEMBERS = (
     "image",
 )
 _OCCLUDER_MEMBERS = ("name", "bind", "shares", "mask", "occlude")
+_CORRUPTION_MEMBERS = ("name", "bind", "corrupt")
+_NOISE_MEMBERS = ("name", "apply")
 
 
 def check_model(model: object) -> None:
@@ -71,15 +74,25 @@ def check_dataset(dataset: object) -> None:
     )
 
 
-def check_occluder(occluder: object) -> None:
-    """Raise `ArgumentError` if `occluder` is none, naming what it lacks."""
-    advice = "Build one with load_occluder."
-    _check_members("occluder", occluder, _OCCLUDER_MEMBERS, advice)
-    name = _asked("occluder", occluder, lambda: cast("Occluder", occluder).name)
+def check_perturbation(change: object) -> None:
+    """Raise `ArgumentError` if `change` is no occluder, corruption or text noise, naming
+    what it lacks.
+    """
+    # What has neither of the two methods is taken for an occluder.
+    if is_corruption(change):
+        _check_members("corruption", change, _CORRUPTION_MEMBERS, "")
+    elif is_text_noise(change):
+        _check_members("text noise", change, _NOISE_MEMBERS, "")
+    else:
+        advice = "Build one with load_occluder, load_corruption or load_text_noise."
+        _check_members("occluder", change, _OCCLUDER_MEMBERS, advice)
+    kind = word_for(change)
+    name = _asked(kind, change, lambda: cast("Perturbation", change).name)
     if not isinstance(name, str) or not name:
         raise ArgumentError(
-            f"Expected name of an occluder as a text, got a {type(name).__name__} from"
-            f" a {type(occluder).__name__}. Results are saved under it."
+            f"Expected name of {_with_article(kind)} as a text, got a"
+            f" {type(name).__name__} from a {type(change).__name__}. Results are saved"
+            " under it."
         )
 
 
@@ -131,10 +144,12 @@ def _has_member(value: object, name: str) -> bool:
     return hasattr(type(value), "__getattr__") and hasattr(value, name)
 
 
-def checked_levels(levels: object) -> list[float]:
-    """The levels to hide, rising, each once and without 0."""
+def checked_levels(levels: object, name: str = "levels") -> list[float]:
+    """The levels to hide, or severities, rising, each once and without 0."""
     advice = "Give fractions of the image area: levels=(0.1, 0.3)."
-    checked = {_level(level, advice) for level in _items("levels", levels, advice)}
+    if name == "severities":
+        advice = "Give numbers such as severities=(0.2, 0.4, 0.6, 0.8, 1)."
+    checked = {_level(level, name, advice) for level in _items(name, levels, advice)}
     return sorted(checked - {0.0})
 
 
@@ -150,19 +165,19 @@ def _items(name: str, values: object, advice: str) -> list[object]:
     )
 
 
-def _level(level: object, advice: str) -> float:
+def _level(level: object, name: str, advice: str) -> float:
+    one = "severity" if name == "severities" else "level"
     if isinstance(level, bool) or not isinstance(level, Real):
         raise ArgumentError(
-            f"Expected levels that are numbers from 0 to 1, got level={level!r}."
+            f"Expected {name} that are numbers from 0 to 1, got {one}={level!r}."
             f" {advice}"
         )
     number = float(level)
     if math.isnan(number) or not 0 <= number <= 1:
         if 1 < number <= 100:
             advice += f" For {number:g} % write {number / 100:g}."
-        raise OcclusionError(
-            f"Expected levels from 0 to 1, got level={level!r}. {advice}"
-        )
+        kind = CorruptionError if name == "severities" else OcclusionError
+        raise kind(f"Expected {name} from 0 to 1, got {one}={level!r}. {advice}")
     return canonical_level(number)
 
 

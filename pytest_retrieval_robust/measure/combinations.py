@@ -1,22 +1,21 @@
-"""Every combination of models, data sets, occluders and mask layouts, one sweep after the
-other.
+"""Every combination of models, data sets, occluders or the like, and seeds, one sweep after
+the other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from ..core.cases import CLEAN, Case, Cell
+from ..core.cases import Case, Cell, Family
 from ..core.errors import RobustError
 from ..core.foreign import attempted, described, traced, without_frames
 from ..core.memory import give_memory_back
 from ..core.shown import plain
 from ..models import DualEncoder, precision_of
-from ..occluders import Occluder
 from ..retrieval.curve import Curve
 from . import api
 from .arguments import check_optional_whole
@@ -24,17 +23,19 @@ from .named import (
     Model,
     as_dataset,
     as_model,
-    as_occluder,
+    as_perturbation,
     check_kinds,
     require_distinct,
 )
 from .progress_bar import Bar, progress_bar
+from .sweep.changes import family_of, word_for
 
 if TYPE_CHECKING:
     from ..core.outcomes import Outcome
     from ..retrieval.metrics.named import NamedMetric
     from .embeddings.store import EmbeddingStore
     from .pairs import Pairs
+    from .sweep.changes import Perturbation
     from .sweep.results import SweepResult
 
 
@@ -43,6 +44,9 @@ class HowMeasured:
     """How everything is measured, checked."""
 
     levels: tuple[float, ...]
+    """Of occlusions."""
+    severities: tuple[float, ...]
+    """Of corruptions and of text noise."""
     seeds: tuple[int, ...]
     ks: tuple[int, ...]
     device: str | None
@@ -54,12 +58,16 @@ class HowMeasured:
         check_optional_whole("batch_size", self.batch_size)
         check_optional_whole("limit", self.limit)
 
-    def cells(self, occluders: Sequence[Occluder]) -> list[tuple[Cell, Occluder]]:
-        """Every cell but that with nothing hidden."""
+    def levels_of(self, family: Family) -> tuple[float, ...]:
+        """The levels or severities above 0, rising."""
+        return self.levels if family == "occlusion" else self.severities
+
+    def cells(self, changes: Sequence[Perturbation]) -> list[tuple[Cell, Perturbation]]:
+        """Every cell but that with nothing done."""
         return [
-            (Cell(occluder.name, level, seed), occluder)
-            for occluder, seed in product(occluders, self.seeds)
-            for level in self.levels
+            (Cell(change.name, level, seed, family_of(change)), change)
+            for change, seed in product(changes, self.seeds)
+            for level in self.levels_of(family_of(change))
         ]
 
 
@@ -69,22 +77,25 @@ class Subjects:
 
     models: Sequence[Model]
     parts: Sequence[Pairs]
-    occluders: Sequence[Occluder]
+    changes: Sequence[Perturbation]
 
 
 def subjects_of(
     models: Sequence[Any],
     datasets: Sequence[Any],
-    occluders: Sequence[Any],
+    changes: Sequence[Any],
     how: HowMeasured,
 ) -> Subjects:
     """Everything but the models is opened, and every name is known."""
     from .pairs import check_ks, pairs_of
 
-    for model, dataset, occluder in product(models, datasets, occluders):
-        check_kinds(model, dataset, occluder)
-    hiding = [as_occluder(occluder) for occluder in occluders]
-    require_distinct("occluder", (occluder.name for occluder in hiding))
+    for model, dataset, change in product(models, datasets, changes):
+        check_kinds(model, dataset, change)
+    built = [as_perturbation(change) for change in changes]
+    # Those of two families are told apart by their family.
+    for word in dict.fromkeys(map(word_for, built)):
+        names = [change.name for change in built if word_for(change) == word]
+        require_distinct(word, names)
     entries = [api.entry_of(model) for model in models if isinstance(model, str)]
     loaded = [model for model in models if not isinstance(model, str)]
     require_distinct("model", (model.name for model in (*entries, *loaded)))
@@ -94,7 +105,7 @@ def subjects_of(
         check_ks(part, how.ks)
         parts.append(part)
     require_distinct("data set", (part.dataset.name for part in parts))
-    return Subjects(models, parts, hiding)
+    return Subjects(models, parts, built)
 
 
 @dataclass(repr=False)
@@ -113,13 +124,14 @@ class Evaluation:
 
     def run(self, subjects: Subjects, shows_progress: bool | None) -> None:
         """Measure everything; raises `RobustError` if nothing could be measured."""
+        from .sweep.run import encodings
+
         parts = subjects.parts
-        images = sum(len(part.images) for part in parts)
-        cells = 1 + len(self.how.cells(subjects.occluders))
-        total = len(subjects.models) * images * cells
+        cells = self.how.cells(subjects.changes)
+        total = len(subjects.models) * sum(encodings(part, cells) for part in parts)
         with progress_bar(total, shows_progress) as bar:
             for model in subjects.models:
-                self._measure_model(model, parts, subjects.occluders, bar)
+                self._measure_model(model, parts, subjects.changes, bar)
         if not self.curves and self._first_error is not None:
             raise self._first_error
 
@@ -127,7 +139,7 @@ class Evaluation:
         self,
         model: Model,
         parts: Sequence[Pairs],
-        occluders: Sequence[Occluder],
+        changes: Sequence[Perturbation],
         bar: Bar | None,
     ) -> None:
         name = _name_of(model)
@@ -139,7 +151,7 @@ class Evaluation:
             self._note(name, error)
             return
         for part in parts:
-            self._measure_part(loaded, part, occluders, bar)
+            self._measure_part(loaded, part, changes, bar)
         # A model that was loaded here is let go before the next one is.
         if isinstance(model, str):
             del loaded
@@ -149,11 +161,11 @@ class Evaluation:
         self,
         model: DualEncoder,
         part: Pairs,
-        occluders: Sequence[Occluder],
+        changes: Sequence[Perturbation],
         bar: Bar | None,
     ) -> None:
         what = f"{model.name} on {part.dataset.name}"
-        measure = partial(self._measure, model, part, occluders, bar)
+        measure = partial(self._measure, model, part, changes, bar)
         try:
             attempted(measure, partial(_stopped, what))
         except RobustError as error:
@@ -163,39 +175,45 @@ class Evaluation:
         self,
         model: DualEncoder,
         part: Pairs,
-        occluders: Sequence[Occluder],
+        changes: Sequence[Perturbation],
         bar: Bar | None,
     ) -> None:
-        from .sweep.run import SweepOptions, run_sweep
+        from .sweep.run import SweepOptions, encodings, run_sweep
 
-        cells = self.how.cells(occluders)
+        cells = self.how.cells(changes)
         title = f"{model.name} on {part.dataset.name}"
-        encodings = len(part.images) * (1 + len(cells))
         options = SweepOptions(
             precision=precision_of(model),
             batch_size=self.how.batch_size,
             store=self.store,
             metrics=self.how.metrics,
-            tell=None if bar is None else bar.begin(title, encodings),
+            tell=None if bar is None else bar.begin(title, encodings(part, cells)),
         )
         result = run_sweep(model, part, cells, self.how.ks, options)
-        for occluder, seed in product(occluders, self.how.seeds):
-            clean = Case(model.name, part.dataset.name, occluder.name, 0.0, seed)
+        for change, seed in product(changes, self.how.seeds):
+            clean = Case(
+                model.name,
+                part.dataset.name,
+                change.name,
+                0.0,
+                seed,
+                family_of(change),
+            )
             try:
                 curve = Curve(tuple(self._outcomes(clean, result)))
             except RobustError as error:
-                self._note(f"{title}, {occluder.name}, seed {seed}", error)
+                self._note(f"{title}, {change.name}, seed {seed}", error)
             else:
                 self.curves.append(curve)
 
     def _outcomes(self, clean: Case, result: SweepResult) -> Iterator[Outcome]:
         """The outcomes of a curve; raises the error of the first cell that has none."""
-        for level in (0.0, *self.how.levels):
-            cell = Cell(clean.occluder, level, clean.seed) if level else CLEAN
+        for level in (0.0, *self.how.levels_of(clean.family)):
             # Level 0 is recorded as that of this occluder: it is the curve's first point.
-            case = Case(clean.model, clean.dataset, clean.occluder, level, clean.seed)
-            yield api.outcome_of(case, result.cells[cell])
-            api.raise_metric_error(result.cells[cell])
+            case = replace(clean, level=level)
+            measured = result.cells[case.cell]
+            yield api.outcome_of(case, measured)
+            api.raise_metric_error(measured)
 
     def _note(self, what: str, error: RobustError) -> None:
         """Write an error down, without the model and the batch that its frames hold."""

@@ -1,4 +1,4 @@
-"""`evaluate`: curves of one or several models, data sets, occluders and mask layouts."""
+"""`evaluate`: curves of one or several models, data sets, occluders or the like, and seeds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .arguments import (
 from .combinations import Evaluation, HowMeasured, subjects_of
 from .from_text import metric_from_text
 from .named import (
-    AnyOccluder,
+    AnyPerturbation,
     Dataset,
     Model,
     each,
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from ..retrieval.metrics.named import NamedMetric
     from .embeddings.store import EmbeddingStore
 
+_LEVELS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+_SEVERITIES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _CACHE_LIMIT = 20_000_000_000
 """Bytes in the platform's cache folder: those of `--robust-cache-limit` by default."""
 
@@ -49,9 +51,10 @@ _CACHE_LIMIT = 20_000_000_000
 def evaluate(  # type: ignore[overload-overlap]
     model: Model,
     dataset: Dataset,
-    occluder: AnyOccluder,
+    occluder: AnyPerturbation,
     *,
-    levels: Sequence[float] = ...,
+    levels: Sequence[float] | None = ...,
+    severities: Sequence[float] | None = ...,
     seed: int = ...,
     ks: Sequence[int] = ...,
     device: str | None = ...,
@@ -66,9 +69,10 @@ def evaluate(  # type: ignore[overload-overlap]
 def evaluate(
     model: Model | Sequence[Model],
     dataset: Dataset | Sequence[Dataset],
-    occluder: AnyOccluder | Sequence[AnyOccluder],
+    occluder: AnyPerturbation | Sequence[AnyPerturbation],
     *,
-    levels: Sequence[float] = ...,
+    levels: Sequence[float] | None = ...,
+    severities: Sequence[float] | None = ...,
     seed: int | Sequence[int] = ...,
     ks: Sequence[int] = ...,
     device: str | None = ...,
@@ -82,9 +86,10 @@ def evaluate(
 def evaluate(
     model: Model | Sequence[Model],
     dataset: Dataset | Sequence[Dataset],
-    occluder: AnyOccluder | Sequence[AnyOccluder],
+    occluder: AnyPerturbation | Sequence[AnyPerturbation],
     *,
-    levels: Sequence[float] = (0, 0.1, 0.2, 0.3, 0.4, 0.5),
+    levels: Sequence[float] | None = None,
+    severities: Sequence[float] | None = None,
     seed: int | Sequence[int] = 0,
     ks: Sequence[int] = (1, 5, 10),
     device: str | None = None,
@@ -95,7 +100,8 @@ def evaluate(
     cache: bool | None = None,
     progress: bool | None = None,
 ) -> Curve | Curves:
-    """Recall@k of a model over occlusion levels: the task of arXiv 2501.09134.
+    """Recall@k of a model over occlusion levels: the task of arXiv 2501.09134; or over the
+    severities of a corruption of images, or of a noise of reports.
 
     Lists of models, data sets, occluders or seeds measure every combination. Images are
     decoded once per model and data set. What cannot be measured leaves the others
@@ -105,9 +111,14 @@ def evaluate(
         model: A loaded model, or the name or locator of one, which is then loaded, and
             let go before the next one; or a list of these.
         dataset: An opened data set, or a name, with parameters in parentheses.
-        occluder: An occluder, or a name, with parameters in parentheses.
-        levels: Fractions of the image area. 0 is always measured, as the reference.
-        seed: Each seed gives one mask layout.
+        occluder: An occluder, a corruption or a text noise, or the name of one, with
+            parameters in parentheses: `patches(grid=14)`, `contrast`, `case`. A list may
+            have several families. A name is looked for in all three catalogues.
+        levels: Fractions of the image area, by default 0, 0.1, ..., 0.5. 0 is always
+            measured, as the reference.
+        severities: Those of corruptions and text noise, from 0 to 1; by default `levels`
+            where they are given, else 0, 0.2, ..., 1, the five published steps.
+        seed: Each seed gives one mask layout, or one randomness.
         ks: The k of Recall@k.
         device: Where a named model is loaded. A loaded one has to be there already.
         batch_size: Images per batch; None for a size that suits the device.
@@ -135,8 +146,10 @@ def evaluate(
     # What can be refused is refused before anything is loaded.
     check_flag("cache", cache)
     check_flag("progress", progress)
+    hidden = checked_levels(_LEVELS if levels is None else levels)
     how = HowMeasured(
-        levels=tuple(checked_levels(levels)),
+        levels=tuple(hidden),
+        severities=tuple(_checked_severities(levels, severities)),
         seeds=_checked_seeds(seed),
         ks=checked_ks(ks),
         device=device,
@@ -150,7 +163,7 @@ def evaluate(
         raise ArgumentError(
             "Expected cache_dir or cache=False, got both. Leave one of them out."
         )
-    store = _store(cache_dir, not is_single if cache is None else cache)
+    store = store_in(cache_dir, not is_single if cache is None else cache)
     evaluation = Evaluation(how, store, is_single)
     subjects = subjects_of(
         each("model", model),
@@ -170,6 +183,14 @@ def evaluate(
     return Curves(tuple(evaluation.curves), tuple(evaluation.failures))
 
 
+def _checked_severities(
+    levels: Sequence[float] | None, severities: Sequence[float] | None
+) -> list[float]:
+    if severities is not None:
+        return checked_levels(severities, "severities")
+    return checked_levels(_SEVERITIES if levels is None else levels)
+
+
 def _checked_seeds(seed: Any) -> tuple[int, ...]:
     seeds = tuple(checked_seed(value) for value in each("seed", seed))
     require_distinct("seed", map(str, seeds))
@@ -182,7 +203,7 @@ def _checked_metrics(metrics: Collection[str]) -> tuple[NamedMetric, ...]:
     return tuple(metric_from_text(text, catalogue) for text in metrics)
 
 
-def _store(
+def store_in(
     cache_dir: str | PathLike[str] | None, is_kept: bool
 ) -> EmbeddingStore | None:
     """Where embeddings are kept; None for nowhere."""

@@ -9,28 +9,31 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ..core.catalogue import Catalogue, Entry, unknown_name
-from ..core.errors import (
-    ConfigError,
-    CorruptionError,
-    DatasetError,
-    OcclusionError,
-)
+from ..core.errors import ConfigError, CorruptionError, DatasetError, OcclusionError
 from ..core.foreign import FOREIGN, described, traceback_text, with_traceback_text
 from ..core.loaders import LoaderArguments
 from ..core.names import call_with, parse_call
-from ..corruptions import Corruption, CorruptionEntry
 from ..datasets import DatasetEntry
 from ..models import LoadRequest
 from ..occluders import Occluder, OccluderEntry
 from ..retrieval.metrics import MetricEntry
 from ..retrieval.metrics.named import NamedMetric
-from ..texts.noise import TextNoise, TextNoiseEntry
 
 if TYPE_CHECKING:
     from ..datasets import RetrievalDataset
+
+
+class Named(Protocol):
+    """What has the name that results are kept under."""
+
+    @property
+    def name(self) -> str: ...
+
+
+B = TypeVar("B", bound=Named)
 
 
 @dataclass(frozen=True, repr=False)
@@ -102,35 +105,31 @@ def build_occluder(entry: OccluderEntry, texts: Mapping[str, str]) -> Occluder:
 
     Raises `ConfigError` for an unknown or unfit parameter.
     """
+    return built("occluder", entry, entry.build, texts)
+
+
+def built(
+    kind: str,
+    entry: Parametrised,
+    build: Callable[..., B],
+    texts: Mapping[str, str],
+) -> B:
+    """What an entry builds of parameters that are parsed from text.
+
+    Raises `ConfigError` for an unknown or unfit parameter, and for a name that is not the
+    entry's. `kind` is what messages call it.
+    """
     with _as_config_error():
-        occluder = entry.build(**typed_parameters(entry, texts))
-    # Gates and options find an occluder by the name of its entry.
-    base, _, _ = occluder.name.partition("(")
+        made = build(**typed_parameters(entry, texts))
+    # Gates and options find it by the name of its entry.
+    base, _, _ = made.name.partition("(")
     if base != entry.name:
         raise ConfigError(
-            f"Expected the occluder of the entry {entry.name!r} to have that name, got"
-            f" name={occluder.name!r}. Give it the name {entry.name!r} where it is"
+            f"Expected the {kind} of the entry {entry.name!r} to have that name, got"
+            f" name={made.name!r}. Give it the name {entry.name!r} where it is"
             f" made, or register the entry as {base!r}."
         )
-    return occluder
-
-
-def corruption_from_text(
-    text: str, catalogue: Catalogue[CorruptionEntry]
-) -> Corruption:
-    """`jpeg(preset=medmnist-c)` as a corruption; `ConfigError` for an unfit text."""
-    name, texts = parse_call(text)
-    entry = catalogue.get(name)
-    with _as_config_error():
-        return entry.build(**typed_parameters(entry, texts))
-
-
-def text_noise_from_text(text: str, catalogue: Catalogue[TextNoiseEntry]) -> TextNoise:
-    """`truncation(tokens=32)` as a text noise; `ConfigError` for an unfit text."""
-    name, texts = parse_call(text)
-    entry = catalogue.get(name)
-    with _as_config_error():
-        return entry.build(**typed_parameters(entry, texts))
+    return made
 
 
 def metric_from_text(text: str, catalogue: Catalogue[MetricEntry]) -> NamedMetric:
@@ -225,7 +224,7 @@ def checked_value(entry: DatasetEntry, key: str, value: object) -> object:
 
 @contextmanager
 def _as_config_error() -> Iterator[None]:
-    """What a data set or an occluder refuses here was typed wrong."""
+    """What a data set, an occluder, a corruption or a noise refuses here was typed wrong."""
     try:
         yield
     except (DatasetError, OcclusionError, CorruptionError) as error:

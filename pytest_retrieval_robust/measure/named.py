@@ -1,4 +1,4 @@
-"""Models, data sets and occluders that a caller gave as objects or by name."""
+"""Models, data sets, occluders and the like that a caller gave as objects or by name."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ..core.device import resolve_device
 from ..core.errors import ArgumentError
 from . import api
-from .arguments import check_dataset, check_model, check_occluder, device_name
+from .arguments import check_dataset, check_model, check_perturbation, device_name
 
 if TYPE_CHECKING:
+    from ..corruptions import Corruption
     from ..datasets import RetrievalDataset
     from ..models import DualEncoder
     from ..occluders import Occluder
+    from ..texts.noise import TextNoise
+    from .sweep.changes import Perturbation
 
 Model: TypeAlias = "DualEncoder | str"
 Dataset: TypeAlias = "RetrievalDataset | str"
-AnyOccluder: TypeAlias = "Occluder | str"
+AnyPerturbation: TypeAlias = "Occluder | Corruption | TextNoise | str"
 
 _SEVERAL = (list, tuple, set, frozenset, range, Iterator, KeysView, ValuesView)
 """What holds several of them. A data set of the user's own may be iterable too."""
@@ -68,14 +71,14 @@ def require_distinct(kind: str, names: Iterable[str]) -> None:
         seen.add(name)
 
 
-def check_kinds(model: object, dataset: object, occluder: object = "none") -> None:
+def check_kinds(model: object, dataset: object, change: object = "none") -> None:
     """Check what is not a name, before anything is loaded."""
     if not isinstance(model, str):
         check_model(model)
     if not isinstance(dataset, str):
         check_dataset(dataset)
-    if not isinstance(occluder, str):
-        check_occluder(occluder)
+    if not isinstance(change, str):
+        check_perturbation(change)
 
 
 def as_dataset(dataset: Dataset) -> RetrievalDataset:
@@ -83,9 +86,9 @@ def as_dataset(dataset: Dataset) -> RetrievalDataset:
     return api.load_dataset(dataset) if isinstance(dataset, str) else dataset
 
 
-def as_occluder(occluder: AnyOccluder) -> Occluder:
-    """The occluder itself, or the one that a text describes."""
-    return api.load_occluder(occluder) if isinstance(occluder, str) else occluder
+def as_perturbation(change: AnyPerturbation) -> Perturbation:
+    """The occluder, corruption or text noise itself, or the one that a text describes."""
+    return api.load_perturbation(change) if isinstance(change, str) else change
 
 
 def as_model(model: Model, device: str | None = None) -> DualEncoder:

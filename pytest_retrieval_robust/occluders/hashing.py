@@ -47,6 +47,36 @@ def words(
     return mix(mixed ^ high[:, None])
 
 
+def mixed_counters(counters: torch.Tensor) -> torch.Tensor:
+    """(N,) what `narrow_words` takes of counters below 2**32, for any ids and seed."""
+    import torch
+
+    if counters.device.type != "cpu":
+        return mix(counters)
+    mixed = _mix_host(counters.numpy().astype(np.uint32))
+    return torch.from_numpy(mixed.view(np.int32))
+
+
+def narrow_words(
+    ids: Sequence[str], seed: int, purpose: str, mixed: torch.Tensor
+) -> torch.Tensor:
+    """(B, N) int32: `words` of counters that `mixed_counters` took, less 2**31. They
+    have the words' order and low 31 bits.
+    """
+    import torch
+
+    keys = _keys(ids, seed, purpose)
+    if mixed.device.type == "cpu":
+        low_keys, high_keys = keys.astype(np.uint32).T
+        drawn = _mix_host(mixed.numpy().view(np.uint32)[None] ^ low_keys[:, None])
+        drawn = _mix_host(drawn ^ high_keys[:, None])
+        drawn ^= np.uint32(1 << 31)
+        return torch.from_numpy(drawn.view(np.int32))
+    low, high = upload(keys, mixed.device).unbind(1)
+    word = mix(mix(mixed ^ low[:, None]) ^ high[:, None])
+    return (word - (1 << 31)).to(torch.int32)
+
+
 def host_words(identity: str, seed: int, purpose: str, count: int) -> NDArray[np.int64]:
     """(count,) the first words of `words` for one id, on the host."""
     keys = _keys([identity], seed, purpose)

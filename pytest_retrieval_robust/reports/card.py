@@ -5,16 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..core.cases import DIRECTIONS
+from ..core.cases import DIRECTIONS, FAMILIES, Family
 from ..core.catalogue import unknown_name
 from ..core.errors import RobustError
 from ..core.outcomes import ModelRecord
 from ..core.words import counted
 from ..gate.record import RunRecord
 from ._text import percent, plain
+from .family_summary import FAMILY_TITLES
 from .markdown.dialect import code, table, text
 from .run_series import series_of
 from .series import Point, Series
+
+_LEADS: dict[Family, str] = {
+    "occlusion": (
+        "Recall@k in %, with its 95 % interval, when a share of each image is hidden."
+        " Kept: Recall at the highest level divided by that with nothing hidden, in %."
+    ),
+    "corruption": (
+        "Recall@k in %, with its 95 % interval, when images are acquired worse, at"
+        " severities from 0 (clean) to 1. Kept: Recall at the highest severity divided by"
+        " that at severity 0, in %."
+    ),
+    "text-noise": (
+        "Recall@k in %, with its 95 % interval, when reports are written worse, at"
+        " severities from 0 (clean) to 1. Kept: Recall at the highest severity divided by"
+        " that at severity 0, in %."
+    ),
+}
 
 
 def model_card(run: RunRecord, name: str | None = None) -> str:
@@ -67,8 +85,9 @@ def _index(
     run: RunRecord, model: ModelRecord, series: Sequence[Series]
 ) -> dict[str, Any]:
     results = []
-    for dataset, occluder in dict.fromkeys(map(_subject, series)):
-        lines = [line for line in series if _subject(line) == (dataset, occluder)]
+    for subject in dict.fromkeys(map(_subject, series)):
+        dataset, _, occluder = subject
+        lines = [line for line in series if _subject(line) == subject]
         metrics = [metric for line in lines for metric in _metrics(line)]
         # The Hub refuses a result without metrics.
         if metrics:
@@ -84,8 +103,8 @@ def _index(
     return {"name": plain(model.name), "results": results}
 
 
-def _subject(line: Series) -> tuple[str, str]:
-    return line.dataset, line.occluder
+def _subject(line: Series) -> tuple[str, Family, str]:
+    return line.dataset, line.family, line.occluder
 
 
 def _dataset(run: RunRecord, name: str) -> dict[str, str]:
@@ -123,17 +142,30 @@ def _metrics(line: Series) -> Iterator[dict[str, Any]]:
 def _section(
     run: RunRecord, model: ModelRecord, series: Sequence[Series]
 ) -> Iterator[str]:
-    yield "## Retrieval under occlusion"
-    yield (
-        "Recall@k in %, with its 95 % interval, when a share of each image is hidden."
-        " Kept: Recall at the highest level divided by that with nothing hidden, in %."
-    )
-    for dataset, occluder in dict.fromkeys(map(_subject, series)):
+    families = {line.family for line in series}
+    for family in FAMILIES:
+        # The section says what occlusions are even where none was measured.
+        if family in families or (family == "occlusion" and not families):
+            yield f"## Retrieval under {FAMILY_TITLES[family]}"
+            yield _LEADS[family]
+            of_family = [line for line in series if line.family == family]
+            yield from _tables(of_family)
+    if any(line.is_at_chance for line in series):
+        yield (
+            "With nothing hidden the model retrieves no better than chance, so there is"
+            " nothing to keep."
+        )
+    yield "\n".join(_facts(run, model, {line.dataset for line in series}))
+
+
+def _tables(series: Sequence[Series]) -> Iterator[str]:
+    for subject in dict.fromkeys(map(_subject, series)):
+        dataset, _, occluder = subject
         for direction in DIRECTIONS:
             lines = [
                 line
                 for line in series
-                if _subject(line) == (dataset, occluder) and line.direction == direction
+                if _subject(line) == subject and line.direction == direction
             ]
             yield (
                 f"**{direction.replace('-', ' ').capitalize()}**, {code(occluder)} on"
@@ -141,12 +173,6 @@ def _section(
                 f" {lines[0].gallery}."
             )
             yield _recalls(lines)
-    if any(line.is_at_chance for line in series):
-        yield (
-            "With nothing hidden the model retrieves no better than chance, so there is"
-            " nothing to keep."
-        )
-    yield "\n".join(_facts(run, model, {line.dataset for line in series}))
 
 
 def _recalls(lines: Sequence[Series]) -> str:

@@ -1,6 +1,6 @@
 """Curves for a paper, by matplotlib (extra `plots`).
 
-A row for each k, a column for each data set and occluder.
+A row for each k, a column for each data set and perturbation.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..core.cases import DIRECTIONS, Direction
+from ..core.cases import DIRECTIONS, Direction, Family
 from ..core.errors import NotOnThisMachineError, RobustError
 from ..core.words import known_word
 from ..retrieval.curve_plot import look
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_Column: TypeAlias = tuple[str, Family, str]
 _FORMATS = (".pdf", ".svg", ".png")
 _UNDATED: dict[str, dict[str, Any]] = {
     ".pdf": {"CreationDate": None},
@@ -108,18 +109,18 @@ def _checked_ks(series: Sequence[Series], ks: Sequence[int]) -> list[int]:
 
 @dataclass(frozen=True)
 class _Sheet:
-    """What is drawn where: rows of k, columns of data sets and occluders."""
+    """What is drawn where: rows of k, columns of data sets and perturbations."""
 
     series: Sequence[Series]
     ks: Sequence[int]
-    columns: Sequence[tuple[str, str]]
-    """(data set, occluder) each."""
+    columns: Sequence[_Column]
+    """(data set, family, perturbation) each."""
     models: Sequence[str]
     """In the order of their looks, which are the same in every panel."""
 
     @classmethod
     def of(cls, series: Sequence[Series], ks: Sequence[int]) -> _Sheet:
-        columns = dict.fromkeys((line.dataset, line.occluder) for line in series)
+        columns = dict.fromkeys(map(_column_of, series))
         models = dict.fromkeys(line.model for line in series)
         return cls(series, ks, tuple(columns), tuple(models))
 
@@ -132,16 +133,20 @@ class _Sheet:
             height * len(self.ks) + 0.18 * len(self.models),
         )
 
-    def panel(self, k: int, column: tuple[str, str]) -> list[Series]:
+    def panel(self, k: int, column: _Column) -> list[Series]:
         return [line for line in self.column(column) if line.k == k]
 
-    def column(self, column: tuple[str, str]) -> list[Series]:
-        return [line for line in self.series if (line.dataset, line.occluder) == column]
+    def column(self, column: _Column) -> list[Series]:
+        return [line for line in self.series if _column_of(line) == column]
 
-    def title(self, column: tuple[str, str]) -> str:
-        dataset, occluder = column
-        has_several_datasets = len({name for name, _ in self.columns}) > 1
+    def title(self, column: _Column) -> str:
+        dataset, _, occluder = column
+        has_several_datasets = len({name for name, *_ in self.columns}) > 1
         return _safe(f"{dataset}, {occluder}" if has_several_datasets else occluder)
+
+
+def _column_of(line: Series) -> _Column:
+    return line.dataset, line.family, line.occluder
 
 
 def _draw(figure: Figure, sheet: _Sheet) -> Figure:
@@ -156,8 +161,7 @@ def _draw(figure: Figure, sheet: _Sheet) -> Figure:
     for axes, column in zip(grid[0], sheet.columns, strict=True):
         axes.set_title(sheet.title(column), fontsize=8)
     for axes, column in zip(grid[-1], sheet.columns, strict=True):
-        is_severity = any(line.is_severity for line in sheet.column(column))
-        axes.set_xlabel("severity (%)" if is_severity else "image area hidden (%)")
+        axes.set_xlabel(_x_label(sheet.column(column)))
     handles = {}
     for axes in grid.flat:
         handles.update(_named_lines(axes))
@@ -170,6 +174,13 @@ def _draw(figure: Figure, sheet: _Sheet) -> Figure:
         **_LEGEND,
     )
     return figure
+
+
+def _x_label(series: Sequence[Series]) -> str:
+    if any(line.family != "occlusion" for line in series):
+        return "severity (0 to 1)"
+    is_severity = any(line.is_severity for line in series)
+    return "severity (%)" if is_severity else "image area hidden (%)"
 
 
 def _named_lines(axes: Axes) -> dict[str, Any]:
@@ -188,16 +199,18 @@ def _draw_panel(axes: Axes, series: Sequence[Series], models: Sequence[str]) -> 
 
 
 def _draw_line(axes: Axes, line: Series, style: Mapping[str, Any]) -> None:
+    # Severities of corruptions and text noise go from 0 to 1, as they are named.
+    scale = 100 if line.family == "occlusion" else 1
     levels = []
     recalls = []
     band = []
     for point in line.recall:
         if point.value is None:
             continue
-        levels.append(100 * point.level)
+        levels.append(scale * point.level)
         recalls.append(100 * point.value)
         if point.low is not None and point.high is not None:
-            band.append((100 * point.level, 100 * point.low, 100 * point.high))
+            band.append((scale * point.level, 100 * point.low, 100 * point.high))
     axes.plot(
         levels, recalls, label=_safe(line.model), linewidth=1.1, markersize=3, **style
     )

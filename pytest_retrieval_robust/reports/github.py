@@ -10,6 +10,7 @@ from ..core.files import require_regular
 from ..core.words import counted
 from ..gate.record import RunRecord
 from ._text import readable
+from .family_sentences import spoken
 from .markdown.report import blocks
 
 _LIMIT = 1024 * 1024
@@ -76,13 +77,14 @@ def error_commands(
         return
     objections = [verdict for verdict in run.verdicts if verdict.objects]
     location = _location(policy, environment)
-    shown = objections
-    if len(objections) > _MOST_ANNOTATIONS:
-        shown = objections[: _MOST_ANNOTATIONS - 1]
-    for verdict in shown:
-        title = f"{verdict.gate}, {verdict.case.model}"
-        yield _error(location, title, verdict.sentence)
-    others = len(objections) - len(shown)
+    said = list(spoken(objections))
+    shown = said
+    if len(said) > _MOST_ANNOTATIONS:
+        shown = said[: _MOST_ANNOTATIONS - 1]
+    for each in shown:
+        title = f"{each.first.gate}, {each.first.case.model}"
+        yield _error(location, title, each.sentence)
+    others = len(objections) - sum(len(each.verdicts) for each in shown)
     if others:
         gates = counted(others, "more gate is", "more gates are")
         sentence = f"{gates} not met or inconclusive: see the summary."

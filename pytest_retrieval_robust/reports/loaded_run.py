@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 
 from ..core.codec import Json
+from ..core.counterfactual_outcomes import CounterfactualOutcome
 from ..core.errors import ArgumentError
 from ..core.searches import BreakingOutcome
 from ..core.words import counted
@@ -36,6 +37,8 @@ class SavedRun(Curves):
     """Only the first so many pairs were measured; None for all."""
     breaking: tuple[BreakingOutcome, ...] = ()
     """The smallest breaking occlusions that were searched."""
+    counterfactuals: tuple[CounterfactualOutcome, ...] = ()
+    """What was measured with edited reports, a model's clean cell first."""
 
     def _title(self) -> str:
         title = f"run of {self.started}, {super()._title()}"
@@ -89,4 +92,5 @@ def _with_ending(measured: Measurements, facts: Json) -> SavedRun:
         partial=measured.scope.partial,
         limit=measured.limit,
         breaking=measured.breaking,
+        counterfactuals=measured.counterfactuals,
     )

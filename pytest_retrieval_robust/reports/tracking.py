@@ -37,8 +37,9 @@ def send(run: RunRecord, tracking: TrackingTable) -> str:
     """Make a run there with metrics, curves and both reports; its id.
 
     A run that breaks off is marked as failed there. A metric is named
-    `MODEL/DATASET/OCCLUDER/DIRECTION/recall_at_10`; its step is the level in
-    thousandths, so that the server draws the curve. It holds nothing that `run.json`
+    `MODEL/DATASET/OCCLUDER/DIRECTION/recall_at_10`, or `corruption NAME` in place of the
+    occluder; its step is the level or severity in thousandths, so that the server draws
+    the curve. It holds nothing that `run.json`
     does not hold.
 
     Raises:
@@ -153,7 +154,7 @@ def _log(client: Any, run_id: str, run: RunRecord) -> None:
 def metrics_of(series: Sequence[Series]) -> Iterator[tuple[str, float, int]]:
     """(name, value, step): each point of each curve, and what sums a curve up at step 0."""
     for line in series:
-        subject = (line.model, line.dataset, line.occluder, line.direction)
+        subject = (line.model, line.dataset, _member(line), line.direction)
         prefix = "/".join(map(_word, subject))
         for point in line.recall:
             if point.value is not None:
@@ -168,6 +169,13 @@ def metrics_of(series: Sequence[Series]) -> Iterator[tuple[str, float, int]]:
         for name, value in of_curve.items():
             if value is not None:
                 yield f"{prefix}/{name}_at_{line.k}", value, 0
+
+
+def _member(line: Series) -> str:
+    """The perturbation; one that is no occluder with its family, which may share names."""
+    if line.family == "occlusion":
+        return line.occluder
+    return f"{line.family} {line.occluder}"
 
 
 def _word(name: str) -> str:
@@ -193,6 +201,8 @@ def _parameters(run: RunRecord) -> dict[str, str]:
         "models": ", ".join(plan.models) or "-",
         "datasets": ", ".join(plan.datasets) or "-",
         "occluders": ", ".join(plan.occluders) or "-",
+        "corruptions": ", ".join(plan.corruptions) or "-",
+        "text_noise": ", ".join(plan.text_noise) or "-",
         "seeds": ", ".join(map(str, plan.seeds)),
         "limit": str(run.limit),
         "partial": str(run.scope.partial),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from ..core.cases import DIRECTIONS, Direction
+from ..core.cases import DIRECTIONS, Direction, Family
 from ..core.errors import NotOnThisMachineError
 from ..core.outcomes import Outcome
 from ..core.shown import plain, plain_html
@@ -23,6 +23,7 @@ Columns = dict[str, list[Any]]
 _COLUMNS = (
     "model",
     "dataset",
+    "family",
     "occluder",
     "seed",
     "direction",
@@ -38,6 +39,12 @@ _COLUMNS = (
     "queries",
     "gallery",
 )
+
+
+def axis_words(families: Iterable[Family]) -> str:
+    """What the levels of curves of these families are."""
+    words = ["share hidden" if one == "occlusion" else "severity" for one in families]
+    return " or ".join(sorted(set(words), reverse=True)) or "share hidden"
 
 
 def as_text(title: str, rows: Rows, notes: Iterable[str] = ()) -> str:
@@ -76,7 +83,7 @@ def _html_cells(cells: Sequence[str], tag: str) -> str:
 def recall_rows(curve: Curve) -> Rows:
     """A row for each direction and k: Recall@k in % at each level."""
     levels = [f"{level:g}" for level in curve.levels]
-    rows = [["Recall in %, share hidden:", *levels]]
+    rows = [[f"Recall in %, {axis_words([curve.family])}:", *levels]]
     for direction, k in product(DIRECTIONS, curve.ks):
         recalls = curve.recall(k, direction).values()
         cells = [_percent(value) for value in recalls]
@@ -90,7 +97,8 @@ def compared_rows(curves: Sequence[Curve], labels: Sequence[str], k: int) -> Row
     A level that a curve lacks, or a k, is a dash.
     """
     levels = sorted({level for curve in curves for level in curve.levels})
-    rows = [[f"Recall@{k} in %, share hidden:", *(f"{level:g}" for level in levels)]]
+    axis = axis_words(curve.family for curve in curves)
+    rows = [[f"Recall@{k} in %, {axis}:", *(f"{level:g}" for level in levels)]]
     for direction in DIRECTIONS:
         for label, curve in zip(labels, curves, strict=True):
             measured: Mapping[float, float] = {}

@@ -1,4 +1,7 @@
-"""Recall over occlusion level: retention, area under the curve, half level, slope. Pure Python."""
+"""Recall over occlusion level or severity: retention, area under the curve, half level, slope.
+
+Pure Python.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from ..core.cases import Direction, Json
+from ..core.cases import Direction, Family, Json
 from ..core.errors import ArgumentError
 from ..core.outcomes import Outcome, Scores
 from ..core.shown import plain
@@ -119,7 +122,8 @@ def retrieves(scores: Scores) -> bool:
 @dataclass(frozen=True, repr=False)
 class Curve:
     """Recall over occlusion level for one model, data set, occluder and seed: the
-    outcomes in rising order of level.
+    outcomes in rising order of level. With a corruption or a text noise in place of the
+    occluder, over its severity.
 
     `print(curve)` shows a table, and so does a notebook. `to_dict()` and
     `to_dataframe()` hold every number; `plot()` draws them.
@@ -163,6 +167,11 @@ class Curve:
     @property
     def clean(self) -> Outcome:
         return self.outcomes[0]
+
+    @property
+    def family(self) -> Family:
+        """Whether images are hidden or corrupted, or reports changed."""
+        return self.clean.case.family
 
     @property
     def levels(self) -> tuple[float, ...]:

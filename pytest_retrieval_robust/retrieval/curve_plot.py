@@ -66,12 +66,21 @@ def draw_curves(
         for place, (curve, label) in enumerate(zip(curves, labels, strict=True)):
             _draw_line(drawn, curve, label, drawn_k, direction, look(place))
         _draw_chance(drawn, curves, drawn_k, direction)
-        drawn.set_xlabel("level: share of the image hidden (%)")
+        drawn.set_xlabel(_axis_label(curves))
         drawn.set_ylabel(f"Recall@{drawn_k} (%)")
         drawn.set_title(plain(_title(curves, direction)))
         drawn.set_ylim(bottom=0)
         drawn.legend()
     return drawn
+
+
+def _axis_label(curves: Sequence[Curve]) -> str:
+    families = {curve.family for curve in curves}
+    if families == {"occlusion"}:
+        return "level: share of the image hidden (%)"
+    if "occlusion" not in families:
+        return "severity (%)"
+    return "level: share of the image hidden (%), or severity (%)"
 
 
 def _common_k(curves: Sequence[Curve], k: int | None) -> int:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
-from ..core.cases import Case, Direction
+from ..core.cases import Case, Direction, Family
 from ..core.errors import NotMeasuredError
 from ..core.shown import plain
 from ..core.words import close_words, counted, did_you_mean
@@ -27,6 +27,11 @@ Name: TypeAlias = str | int
 """The name of a model, data set or occluder, or the number of a seed."""
 C = TypeVar("C", bound="Curves")
 
+_WORDS: Mapping[Family, str] = {
+    "occlusion": "occluder",
+    "corruption": "corruption",
+    "text-noise": "text noise",
+}
 _MOST_ROWS = 60
 """Of a table that is shown."""
 
@@ -80,6 +85,7 @@ class Curves(Sequence[Curve]):
 
     @property
     def occluders(self) -> tuple[str, ...]:
+        """The names of what was done: occluders, corruptions and text noise."""
         return tuple(dict.fromkeys(case.occluder for case in self._cases))
 
     @property
@@ -128,10 +134,19 @@ class Curves(Sequence[Curve]):
         words = [counted(len(self.curves), "curve")]
         words.append(counted(len(self.models), "model"))
         words.append(counted(len(self.datasets), "data set"))
-        words.append(counted(len(self.occluders), "occluder"))
+        words += self._counted_changes()
         if self.failures:
             words.append(counted(len(self.failures), "failure"))
         return ", ".join(words)
+
+    def _counted_changes(self) -> Iterator[str]:
+        """How many different things were done, family by family."""
+        for family, word in _WORDS.items():
+            names = {case.occluder for case in self._cases if case.family == family}
+            if names:
+                yield counted(
+                    len(names), word, word if family == "text-noise" else None
+                )
 
     def _rows(self) -> list[list[str]]:
         k = max(self.ks, default=1)

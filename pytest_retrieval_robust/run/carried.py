@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from ..core.cases import Json
 from ..core.costs import CostMeasurement
+from ..core.counterfactual_outcomes import CounterfactualOutcome
 from ..core.outcomes import Outcome
 from ..core.searches import BreakingOutcome
 
@@ -31,6 +32,7 @@ class TestRecord:
     outcomes: tuple[Outcome, ...] = ()
     cost: CostMeasurement | None = None
     breaking: BreakingOutcome | None = None
+    counterfactuals: tuple[CounterfactualOutcome, ...] = ()
     card: Json | None = None
     dataset: Json | None = None
     """The description of the data set."""
@@ -48,6 +50,7 @@ class TestRecord:
             "outcomes": [outcome.as_json() for outcome in self.outcomes],
             "cost": None if self.cost is None else self.cost.as_json(),
             "breaking": None if self.breaking is None else self.breaking.as_json(),
+            "counterfactuals": [one.as_json() for one in self.counterfactuals],
             "card": self.card,
             "dataset": self.dataset,
             "truncated_reports": self.truncated_reports,
@@ -66,6 +69,9 @@ class TestRecord:
             outcomes=tuple(Outcome.from_json(one) for one in data["outcomes"]),
             cost=None if cost is None else CostMeasurement.from_json(cost),
             breaking=None if breaking is None else BreakingOutcome.from_json(breaking),
+            counterfactuals=tuple(
+                CounterfactualOutcome.from_json(one) for one in data["counterfactuals"]
+            ),
             card=data["card"],
             dataset=data["dataset"],
             truncated_reports=data["truncated_reports"],

@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ..core.cases import BREAKING
+from ..core.cases import BREAKING, Family, PlannedPerturbation, level_word
 from ..core.errors import ConfigError
 from ..core.names import slug
 from .our_tests import (
+    CASE_FIXTURES,
+    CHANGE_FIXTURES,
     PARAMETER_FIXTURES,
     CaseParameters,
     argument_names,
+    forget_parameters,
+    lacks_values,
     our_fixtures,
     parameters_of,
 )
+from .selection import OPTION_OF
 
 if TYPE_CHECKING:
     from .session import RobustSession
@@ -35,32 +40,89 @@ def parametrize(metafunc: pytest.Metafunc, session: RunState) -> None:
     for mark in metafunc.definition.iter_markers("parametrize"):
         already_given.update(argument_names(mark))
     used = our_fixtures(metafunc.definition)
-    for fixture in PARAMETER_FIXTURES:
-        if fixture in used and fixture not in already_given:
-            values = _values_of(fixture, session)
-            ids = [_id(fixture, value) for value in values]
-            metafunc.parametrize(
-                fixture, values, ids=ids, indirect=True, scope="session"
-            )
+    families = _families_of(used, session)
+    is_paired = {"occluder", "occlusion_level"} <= used - already_given
+    for fixture in (*PARAMETER_FIXTURES, *CHANGE_FIXTURES):
+        if fixture not in used or fixture in already_given:
+            continue
+        # Families are measured at levels of their own, so that each goes with its own.
+        if is_paired and fixture == "occluder" and families != ("occlusion",):
+            _parametrize_pairs(metafunc, families, session)
+            already_given.add("occlusion_level")
+            continue
+        values = _values_of(fixture, families, session)
+        ids = [_id(fixture, value) for value in values]
+        metafunc.parametrize(fixture, values, ids=ids, indirect=True, scope="session")
 
 
-def _values_of(fixture: str, session: RunState) -> list[Any]:
+def _families_of(used: Collection[str], session: RunState) -> tuple[Family, ...]:
+    """The families that `occluder` takes in a test with these fixtures."""
+    families: tuple[Family, ...] = ("occlusion",)
+    if not used & frozenset(CASE_FIXTURES):
+        return families
+    selection = session.selection
+    if selection.corruptions:
+        families += ("corruption",)
+    # Nothing is done to an image whose time could be taken.
+    if selection.text_noise and "occlusion_timer" not in used:
+        families += ("text-noise",)
+    has_own = bool(selection.occluders) or len(families) == 1
+    return families if has_own else families[1:]
+
+
+def _parametrize_pairs(
+    metafunc: pytest.Metafunc, families: Iterable[Family], session: RunState
+) -> None:
+    """Give `occluder` and `occlusion_level` every pair of a family at its own levels."""
+    pairs: list[tuple[str | PlannedPerturbation, float]] = []
+    ids: list[str] = []
+    for family in families:
+        for change in _changes_of(family, session):
+            for level in session.settings.levels_of(family):
+                pairs.append((change, level))
+                ids.append(f"{_id('occluder', change)}-{_level_id(level, family)}")
+    metafunc.parametrize(
+        ("occluder", "occlusion_level"), pairs, ids=ids, indirect=True, scope="session"
+    )
+
+
+def _changes_of(family: Family, session: RunState) -> list[str | PlannedPerturbation]:
+    """What `occluder` takes of a family. Occluders are their names, as they always were."""
+    names = session.selection.of_family(family)
+    if family == "occlusion":
+        return list(names)
+    return [session.planned_perturbation(family, name) for name in names]
+
+
+def _values_of(
+    fixture: str, families: Iterable[Family], session: RunState
+) -> list[Any]:
+    selection = session.selection
     values: dict[str, Iterable[Any]] = {
-        "retrieval_model": session.selection.models,
-        "retrieval_dataset": session.selection.datasets,
-        "occluder": session.selection.occluders,
+        "retrieval_model": selection.models,
+        "retrieval_dataset": selection.datasets,
+        "occluder": [
+            change for family in families for change in _changes_of(family, session)
+        ],
         "occlusion_level": session.settings.levels,
         "occlusion_seed": session.settings.seeds,
+        "corruption": selection.corruptions,
+        "text_noise": selection.text_noise,
     }
     return list(values[fixture])
 
 
 def _id(fixture: str, value: Any) -> str:
     if fixture == "occlusion_level":
-        return f"level{value:.2f}" if value == round(value, 2) else f"level{value:g}"
+        return _level_id(value, "occlusion")
     if fixture == "occlusion_seed":
         return f"seed{value}"
-    return slug(value)
+    return slug(value.name if isinstance(value, PlannedPerturbation) else value)
+
+
+def _level_id(level: float, family: Family) -> str:
+    word = level_word(family)
+    return f"{word}{level:.2f}" if level == round(level, 2) else f"{word}{level:g}"
 
 
 def arrange(items: list[pytest.Item], session: RobustSession) -> None:
@@ -68,8 +130,9 @@ def arrange(items: list[pytest.Item], session: RobustSession) -> None:
 
     Raises `ConfigError` where the policy cannot judge them.
     """
-    _check_names(items, session)
+    items[:] = [item for item in items if not lacks_values(item)]
     _use_known_names(items, session)
+    _check_names(items, session)
     # One model is loaded at a time, so its tests must come together.
     items[:] = _in_model_order(_absent_models_once(items, session), session)
     session.plan(items)
@@ -86,7 +149,10 @@ def _check_names(items: Iterable[pytest.Item], session: RunState) -> None:
         _check_name(item, "--robust-models", parameters.model, selection.models)
         _check_name(item, "--robust-datasets", parameters.dataset, selection.datasets)
         _check_name(
-            item, "--robust-occluders", parameters.occluder, selection.occluders
+            item,
+            OPTION_OF[parameters.family],
+            parameters.occluder,
+            selection.of_family(parameters.family),
         )
 
 
@@ -117,6 +183,19 @@ def _use_known_names(items: Iterable[pytest.Item], session: RunState) -> None:
         for fixture in used.intersection(("retrieval_model", "retrieval_dataset")):
             value = parameters[fixture]
             parameters[fixture] = names.get(value, value)
+        if "occluder" in used:
+            _use_known_change(item, parameters, session)
+
+
+def _use_known_change(
+    item: pytest.Item, parameters: dict[str, Any], session: RunState
+) -> None:
+    """Give a corruption or text noise that a test's own mark names as what it is."""
+    name = parameters["occluder"]
+    planned = session.selection.planned(name) if isinstance(name, str) else None
+    if planned is not None and planned.family != "occlusion":
+        parameters["occluder"] = session.planned_perturbation(planned.family, name)
+        forget_parameters(item)
 
 
 def _absent_models_once(

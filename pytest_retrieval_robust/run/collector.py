@@ -11,6 +11,7 @@ import pytest
 
 from ..core.cases import Case, Json
 from ..core.costs import CostMeasurement
+from ..core.counterfactual_outcomes import CounterfactualOutcome
 from ..core.outcomes import ModelRecord, Outcome
 from ..core.searches import BreakingOutcome
 from ..gate.measurements import Measurements, Scope
@@ -51,6 +52,7 @@ class RunCollector:
     _outcomes: dict[Case, Outcome] = field(default_factory=dict)
     _costs: dict[Case, CostMeasurement] = field(default_factory=dict)
     _breaking: dict[Case, BreakingOutcome] = field(default_factory=dict)
+    _counterfactuals: dict[Case, CounterfactualOutcome] = field(default_factory=dict)
     _cards: dict[str, Json] = field(default_factory=dict)
     _not_tested: dict[str, str] = field(default_factory=dict)
     _datasets: dict[str, Json] = field(default_factory=dict)
@@ -101,6 +103,8 @@ class RunCollector:
             self._costs[record.cost.case] = record.cost
         if record.breaking is not None:
             self._breaking[record.breaking.case] = record.breaking
+        for counterfactual in record.counterfactuals:
+            self._counterfactuals[counterfactual.case] = counterfactual
         if record.model is not None:
             self._add_model(record.model, record)
         if record.dataset is not None:
@@ -141,6 +145,7 @@ class RunCollector:
             outcomes=_in_order(self._outcomes.values(), models),
             costs=_in_order(self._costs.values(), models),
             breaking=_in_order(self._breaking.values(), models),
+            counterfactuals=_clean_first(self._counterfactuals.values(), models),
             models=self._model_records(state),
             datasets=tuple(self._datasets[name] for name in sorted(self._datasets)),
             broken=tuple(sorted(map(_broken_sentence, broken, broken.values()))),
@@ -149,7 +154,12 @@ class RunCollector:
         )
 
     def _model_records(self, state: RunState) -> tuple[ModelRecord, ...]:
-        cases = (*self._outcomes, *self._costs, *self._breaking)
+        cases = (
+            *self._outcomes,
+            *self._costs,
+            *self._breaking,
+            *self._counterfactuals,
+        )
         tested = {case.model for case in cases}
         records = []
         for name, selected in state.selection.models.items():
@@ -171,6 +181,19 @@ def _in_order(measured: Iterable[M], models: Sequence[str]) -> tuple[M, ...]:
         return order.get(measurement.case.model, -1), measurement.case
 
     return tuple(sorted(measured, key=rank))
+
+
+def _clean_first(
+    measured: Iterable[CounterfactualOutcome], models: Sequence[str]
+) -> tuple[CounterfactualOutcome, ...]:
+    """By the order of the run's models, then by data set, the clean cell first."""
+    ordered = _in_order(measured, models)
+
+    def rank(outcome: CounterfactualOutcome) -> tuple[int, str, bool]:
+        case = outcome.case
+        return models.index(case.model), case.dataset, case.level > 0
+
+    return tuple(sorted(ordered, key=rank))
 
 
 def _broken_sentence(message: str, tests: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -11,15 +12,17 @@ from .benchmark import active_benchmark
 from .gate_fixture import GateFixture
 
 if TYPE_CHECKING:
-    from ..core.cases import Case
+    from ..core.cases import Case, PlannedPerturbation
     from ..core.costs import CostMeasurement
     from ..core.outcomes import Outcome
     from ..core.searches import BreakingOutcome
+    from ..corruptions import Corruption
     from ..datasets import RetrievalDataset
+    from ..measure.sweep.changes import Perturbation
     from ..measure.timing.occlusion_timer import OcclusionTimer
     from ..models import DualEncoder
-    from ..occluders import Occluder
     from ..retrieval.curve import Curve
+    from ..texts.noise import TextNoise
     from .session import RobustSession
 
 T = TypeVar("T")
@@ -55,21 +58,41 @@ def retrieval_dataset(request: pytest.FixtureRequest) -> RetrievalDataset:
 
 
 @pytest.fixture(scope="session")
-def occluder(request: pytest.FixtureRequest) -> Occluder:
-    """The occluder of this test, with its parameters."""
-    return _session(request).selection.occluders[request.param]
+def occluder(request: pytest.FixtureRequest) -> Perturbation:
+    """The occluder of this test, with its parameters.
+
+    In a test that uses what is measured of a case, such as `outcome`, it may be a
+    corruption or a text noise where the run has some.
+    """
+    selection = _session(request).selection
+    chosen: str | PlannedPerturbation = request.param
+    if isinstance(chosen, str):
+        return selection.occluders[chosen]
+    return selection.perturbation(chosen.family, chosen.name)
+
+
+@pytest.fixture(scope="session")
+def corruption(request: pytest.FixtureRequest) -> Corruption:
+    """The corruption of this test. Where the run has none, the test is left out."""
+    return _session(request).selection.corruptions[request.param]
+
+
+@pytest.fixture(scope="session")
+def text_noise(request: pytest.FixtureRequest) -> TextNoise:
+    """The noise of reports of this test. Where the run has none, the test is left out."""
+    return _session(request).selection.text_noise[request.param]
 
 
 @pytest.fixture(scope="session")
 def occlusion_level(request: pytest.FixtureRequest) -> float:
-    """The fraction of the image area that is hidden."""
+    """The fraction of the image area that is hidden, or the severity."""
     level: float = request.param
     return level
 
 
 @pytest.fixture(scope="session")
 def occlusion_seed(request: pytest.FixtureRequest) -> int:
-    """The seed of the mask layout."""
+    """The seed of the mask layout, or of another randomness."""
     seed: int = request.param
     return seed
 
@@ -78,19 +101,22 @@ def occlusion_seed(request: pytest.FixtureRequest) -> int:
 def _robust_case(
     retrieval_model: DualEncoder,
     retrieval_dataset: RetrievalDataset,
-    occluder: Occluder,
+    occluder: Perturbation,
     occlusion_level: float,
     occlusion_seed: int,
 ) -> Case:
-    from ..core.cases import Case
+    clean = _clean_case(retrieval_model, retrieval_dataset, occluder)
+    return replace(clean, level=occlusion_level, seed=occlusion_seed)
 
-    return Case(
-        retrieval_model.name,
-        retrieval_dataset.name,
-        occluder.name,
-        occlusion_level,
-        occlusion_seed,
-    )
+
+def _clean_case(
+    model: DualEncoder, dataset: RetrievalDataset, change: Perturbation
+) -> Case:
+    """The case at level 0 and seed 0."""
+    from ..core.cases import Case
+    from ..measure.sweep.changes import family_of
+
+    return Case(model.name, dataset.name, change.name, 0.0, 0, family_of(change))
 
 
 @pytest.fixture(scope="session")
@@ -115,16 +141,13 @@ def robustness_curve(
     request: pytest.FixtureRequest,
     retrieval_model: DualEncoder,
     retrieval_dataset: RetrievalDataset,
-    occluder: Occluder,
+    occluder: Perturbation,
     occlusion_seed: int,
 ) -> Curve:
-    """Recall over every level of this run."""
-    from ..core.cases import Case
-
+    """Recall over every level, or every severity, of this run."""
     session = _session(request)
-    case = Case(
-        retrieval_model.name, retrieval_dataset.name, occluder.name, 0.0, occlusion_seed
-    )
+    clean = _clean_case(retrieval_model, retrieval_dataset, occluder)
+    case = replace(clean, seed=occlusion_seed)
     return _or_fail(session, case.model, lambda: session.measurer.curve(case))
 
 
@@ -133,14 +156,12 @@ def robustness_curves(
     request: pytest.FixtureRequest,
     retrieval_model: DualEncoder,
     retrieval_dataset: RetrievalDataset,
-    occluder: Occluder,
+    occluder: Perturbation,
 ) -> tuple[Curve, ...]:
-    """Recall over every level of this run, one curve per mask seed."""
-    from ..core.cases import Case
-
+    """Recall over every level, or every severity, of this run, one curve per seed."""
     session = _session(request)
     # The curves replace the seed by each of the run.
-    case = Case(retrieval_model.name, retrieval_dataset.name, occluder.name, 0.0, 0)
+    case = _clean_case(retrieval_model, retrieval_dataset, occluder)
     return _or_fail(session, case.model, lambda: session.measurer.curves(case))
 
 

@@ -11,14 +11,11 @@ from ..core.catalogue import Catalogues, is_glob, unknown_name
 from ..core.config_file import ConfigFile
 from ..core.errors import ConfigError
 from ..core.names import parse_call
+from ..core.verdict import GateKind
 from ..gate.policy import Policy
 from ..gate.rules import Selector
-from ..measure.from_text import (
-    corruption_from_text,
-    metric_from_text,
-    occluder_from_text,
-    text_noise_from_text,
-)
+from ..measure.from_text import metric_from_text, occluder_from_text
+from ..measure.perturbation_text import corruption_from_text, text_noise_from_text
 from ..retrieval.metrics.named import NamedMetric
 from .selected_datasets import named_dataset
 
@@ -83,7 +80,7 @@ def check_metrics(
     missing = set()
     for rule in policy.rules:
         for key in rule.keys:
-            if key.name is None:
+            if key.kind is not GateKind.METRIC or key.name is None:
                 continue
             if key.name in saved and parse_call(key.name)[0] not in registered:
                 missing.add(key.name)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @pytest.hookspec(historic=True)
 def pytest_robust_register(catalogues: Catalogues) -> None:
-    """Add your own models, data sets, occluders, metrics or reports:
+    """Add your own models, data sets, occluders, corruptions, text noise, metrics or reports:
     `catalogues.models.add(ModelEntry(...))`.
 
     Mark an implementation with `@pytest.hookimpl(optionalhook=True)`, so that

@@ -88,8 +88,8 @@ OPTIONS = (
     ),
     OptionSpec(
         "--robust-occluders",
-        "occluders: names, globs, all, or with parameters: patches(grid=14,fill=mean)"
-        " (default: patches)",
+        "occluders: names, globs, all, or with parameters: patches(grid=14,fill=mean);"
+        " none leaves occlusions out (default: patches)",
         alias="--occluders",
     ),
     OptionSpec(
@@ -98,7 +98,28 @@ OPTIONS = (
         " 0,0.1,0.2,0.3,0.4,0.5)",
         alias="--levels",
     ),
-    OptionSpec("--robust-seeds", "seeds; each seed gives one mask layout (default: 0)"),
+    OptionSpec(
+        "--robust-corruptions",
+        "corruptions of images to measure beside the occluders: names, globs, all, or with"
+        " parameters (default: none)",
+        alias="--corruptions",
+    ),
+    OptionSpec(
+        "--robust-text-noise",
+        "noise of reports to measure beside the occluders: names, globs, all, or with"
+        " parameters (default: none)",
+        alias="--text-noise",
+    ),
+    OptionSpec(
+        "--robust-severities",
+        "severities of corruptions and text noise, from 0 to 1; 0 is always measured"
+        " (default: 0,0.2,0.4,0.6,0.8,1)",
+    ),
+    OptionSpec(
+        "--robust-seeds",
+        "seeds; each seed gives one mask layout, and one randomness of corruptions and"
+        " text noise (default: 0)",
+    ),
     OptionSpec("--robust-k", "values of k for Recall@k (default: 1,5,10)"),
     OptionSpec(
         "--robust-metrics",
@@ -246,14 +267,16 @@ BY_FLAG = {option.flag: option for option in OPTIONS}
 
 def add_options(parser: pytest.Parser) -> None:
     """Add every option and ini value of this plugin."""
-    group = parser.getgroup(GROUP, "retrieval under occlusion")
+    group = parser.getgroup(
+        GROUP, "retrieval under occlusion, corruption and text noise"
+    )
     for option in OPTIONS:
         option.add_to(group)
         option.add_ini(parser)
 
 
 def add_short_aliases(parser: pytest.Parser) -> None:
-    """Add `--models`, `--datasets`, `--occluders`, `--levels`, for a top-level conftest.
+    """Add `--models`, `--occluders`, `--corruptions` and the like, for a top-level conftest.
 
     An alias that another plugin has taken is left to it.
     """

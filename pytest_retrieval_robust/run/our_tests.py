@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from ..core.cases import Family, PlannedPerturbation
+
 PARAMETER_FIXTURES = (
     "retrieval_model",
     "retrieval_dataset",
@@ -19,17 +21,22 @@ PARAMETER_FIXTURES = (
     "occlusion_level",
     "occlusion_seed",
 )
-"""The parametrised fixtures, in the order of a test's id."""
-MEASURING_FIXTURES = (
+"""The parametrised fixtures of a case, in the order of a test's id."""
+CHANGE_FIXTURES = ("corruption", "text_noise")
+"""Parametrised too, with what this run has of one family; for tests of no case."""
+CASE_FIXTURES = (
     "outcome",
     "clean_outcome",
     "robustness_curve",
     "robustness_curves",
     "occlusion_timer",
-    "breaking",
 )
+"""The fixtures of a case. In a test with one of them `occluder` takes corruptions and text
+noise too; other tests may ask for masks, which these have not.
+"""
+MEASURING_FIXTURES = (*CASE_FIXTURES, "breaking")
 """The fixtures that measure something."""
-_OUR_NAMES = frozenset((*PARAMETER_FIXTURES, *MEASURING_FIXTURES))
+_OUR_NAMES = frozenset((*PARAMETER_FIXTURES, *CHANGE_FIXTURES, *MEASURING_FIXTURES))
 _PACKAGE = __name__.partition(".")[0]
 
 
@@ -79,8 +86,10 @@ class CaseParameters:
     model: str | None = None
     dataset: str | None = None
     occluder: str | None = None
+    """The name of what is done: `family` says of what kind it is."""
     level: float | None = None
     seed: int | None = None
+    family: Family = "occlusion"
 
 
 _PARAMETERS = pytest.StashKey[CaseParameters | None]()
@@ -105,7 +114,24 @@ def _read_parameters(item: pytest.Item) -> CaseParameters | None:
     values: list[Any] = [
         parameters.get(name) if name in used else None for name in PARAMETER_FIXTURES
     ]
-    return CaseParameters(*values)
+    model, dataset, change, level, seed = values
+    if isinstance(change, PlannedPerturbation):
+        return CaseParameters(model, dataset, change.name, level, seed, change.family)
+    return CaseParameters(model, dataset, change, level, seed)
+
+
+def forget_parameters(item: pytest.Item) -> None:
+    """Read a test's parameters anew when they are asked for: they were changed."""
+    if _PARAMETERS in item.stash:
+        del item.stash[_PARAMETERS]
+
+
+def lacks_values(item: pytest.Item) -> bool:
+    """Whether a test is for corruptions or text noise, of which this run has none."""
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    asked_for = our_fixtures(item).intersection(CHANGE_FIXTURES)
+    # pytest gives a test without values one that stands for nothing.
+    return any(not isinstance(parameters.get(name), str) for name in asked_for)
 
 
 def is_ours(item: pytest.Item) -> bool:

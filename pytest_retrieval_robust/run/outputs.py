@@ -238,4 +238,5 @@ def _reason_to_keep(folder: Path, run: Measurements) -> str | None:
 
 def _count_cells(run: Measurements) -> int:
     """All that was measured, of every kind."""
-    return len(run.outcomes) + len(run.costs) + len(run.breaking)
+    kinds = (run.outcomes, run.costs, run.breaking, run.counterfactuals)
+    return sum(map(len, kinds))

@@ -22,6 +22,7 @@ from .fixtures import (
     _robust_case,
     breaking,
     clean_outcome,
+    corruption,
     gate,
     occluder,
     occlusion_level,
@@ -32,6 +33,7 @@ from .fixtures import (
     retrieval_model,
     robustness_curve,
     robustness_curves,
+    text_noise,
 )
 from .options import (
     add_options,
@@ -53,6 +55,7 @@ __all__ = [
     "_robust_case",
     "breaking",
     "clean_outcome",
+    "corruption",
     "gate",
     "occluder",
     "occlusion_level",
@@ -63,6 +66,7 @@ __all__ = [
     "retrieval_model",
     "robustness_curve",
     "robustness_curves",
+    "text_noise",
 ]
 
 _CONTROLLER = "retrieval_robust_controller"

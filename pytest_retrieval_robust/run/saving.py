@@ -147,7 +147,7 @@ def _render(
 
 def _tracked(run: RunRecord, tracking: TrackingTable) -> RunRecord:
     """Send what was measured to the server of `[tracking]`, once: not after a replay."""
-    if run.replayed or not (run.outcomes or run.breaking or run.costs):
+    if run.replayed or not run.measured_models:
         return run
     from ..reports.tracking import send
 

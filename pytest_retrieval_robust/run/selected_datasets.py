@@ -10,6 +10,7 @@ from typing import Any
 
 from ..core.catalogue import Catalogue, is_glob, unknown_name
 from ..core.config_file import DatasetTable
+from ..core.counterfactuals import RULES
 from ..core.errors import ConfigError, UnknownNameError
 from ..core.names import parse_call
 from ..datasets import DatasetEntry
@@ -131,7 +132,9 @@ def _checked_option(
         checked = checked_value(entry, key, value)
     except ConfigError as error:
         raise ConfigError(f"{table.places[key]}: {error}") from error
-    return _beside(table.folder, str(checked)) if key in entry.paths else checked
+    # `counterfactuals` takes a word beside paths.
+    is_path = key in entry.paths and checked != RULES
+    return _beside(table.folder, str(checked)) if is_path else checked
 
 
 def _beside(folder: Path, written: str) -> str:

@@ -29,6 +29,7 @@ from .typed_values import (
     parse_precision,
     parse_seconds,
     parse_seeds,
+    parse_severities,
     parse_size,
 )
 from .xdist.processes import has_workers, is_worker
@@ -36,11 +37,15 @@ from .xdist.processes import has_workers, is_worker
 if TYPE_CHECKING:
     import pytest
 
+    from ..core.cases import Family
     from ..core.config_file import ConfigFile
 
 T = TypeVar("T")
 
 
+NONE = "none"
+"""In place of a list of occluders: no occlusion is measured."""
+SEVERITIES = "0,0.2,0.4,0.6,0.8,1"
 _DEVICES_OF_ACTORS = ("auto", "cpu", "cuda")
 
 
@@ -55,6 +60,7 @@ class Settings:
     """None: the models of `robust.toml`, else the embedded ones."""
     datasets: tuple[str, ...]
     occluders: tuple[str, ...]
+    """Empty where `none` leaves occlusions out."""
     levels: tuple[float, ...]
     seeds: tuple[int, ...]
     ks: tuple[int, ...]
@@ -67,6 +73,10 @@ class Settings:
     download: bool
     results: Path | None
     config_file: ConfigFile | None
+    corruptions: tuple[str, ...] = ()
+    text_noise: tuple[str, ...] = ()
+    severities: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    """Of corruptions and text noise."""
     decoding: Literal["host", "device"] = "host"
     """Where JPEGs are decoded."""
     engine: Engine = "local"
@@ -104,6 +114,12 @@ class Settings:
 
     If it was, a gate at another level is left out rather than wrong.
     """
+    severities_typed: bool = False
+    """The same of `--robust-severities`."""
+
+    def levels_of(self, family: Family) -> tuple[float, ...]:
+        """The levels at which a family is measured, rising, from 0."""
+        return self.levels if family == "occlusion" else self.severities
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -118,8 +134,11 @@ def read_settings(config: pytest.Config) -> Settings:
     return Settings(
         models=values.list_of("--robust-models") or None,
         datasets=values.list_of("--robust-datasets", "synthetic-cxr"),
-        occluders=values.list_of("--robust-occluders", "patches"),
+        occluders=_without_none(values),
         levels=values.parsed("--robust-levels", "0,0.1,0.2,0.3,0.4,0.5", parse_levels),
+        corruptions=values.list_of("--robust-corruptions"),
+        text_noise=values.list_of("--robust-text-noise"),
+        severities=values.parsed("--robust-severities", SEVERITIES, parse_severities),
         seeds=values.parsed("--robust-seeds", "0", parse_seeds),
         ks=values.parsed("--robust-k", "1,5,10", parse_ks),
         metrics=values.list_of("--robust-metrics"),
@@ -149,6 +168,7 @@ def read_settings(config: pytest.Config) -> Settings:
         measure_only=is_measure_only(config),
         config_named=names_config(config),
         levels_typed=values.is_typed("--robust-levels"),
+        severities_typed=values.is_typed("--robust-severities"),
     )
 
 
@@ -198,6 +218,19 @@ class _OptionValues:
         dest = BY_FLAG[flag].dest
         texts: list[str] = self._config.getoption(dest) or self._config.getini(dest)
         return tuple(Path(self._folder, text) for text in dict.fromkeys(texts or ()))
+
+
+def _without_none(values: _OptionValues) -> tuple[str, ...]:
+    """The occluders; none of them where `none` stands alone."""
+    items = values.list_of("--robust-occluders", "patches")
+    if NONE not in items:
+        return items
+    if items != (NONE,):
+        raise ConfigError(
+            f"Expected {NONE} alone, got --robust-occluders={','.join(items)!r}. Leave"
+            f" {NONE} out to measure the others."
+        )
+    return ()
 
 
 def _engine(config: pytest.Config, values: _OptionValues) -> Engine:

@@ -24,19 +24,31 @@ def parse_levels(flag: str, text: str) -> tuple[float, ...]:
     return tuple(sorted(levels))
 
 
-def _parse_level(flag: str, item: str) -> float:
+def parse_severities(flag: str, text: str) -> tuple[float, ...]:
+    """Rising severities with 0 among them."""
+    severities = {0.0}
+    for item in split_list(flag, text):
+        severities.add(_parse_level(flag, item, "severities", "0,0.2,0.6,1"))
+    return tuple(sorted(severities))
+
+
+def _parse_level(
+    flag: str,
+    item: str,
+    expected: str = "fractions of the image area",
+    example: str = "0,0.1,0.3",
+) -> float:
     # Not a number fails the comparison below, as "nan" does.
     try:
         level = float(item)
     except ValueError:
         level = float("nan")
     if not 0.0 <= level <= 1.0:
-        hint = " Give fractions such as 0,0.1,0.3."
+        hint = f" Give fractions such as {example}."
         if 1.0 < level <= 100.0:  # probably a percentage
             hint = f" Did you mean {level / 100:g}?"
         raise ConfigError(
-            "Expected fractions of the image area from 0 to 1, got"
-            f" {flag}={item!r}.{hint}"
+            f"Expected {expected} from 0 to 1, got {flag}={item!r}.{hint}"
         )
     # Imported late: this module loads in every pytest run, that one need not.
     from ..core.cases import canonical_level

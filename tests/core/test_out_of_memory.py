@@ -431,8 +431,8 @@ class Source:
     def copies(self, _: str) -> tuple[()]:
         return ()
 
-    def occluder(self, name: str) -> Any:
-        return load_occluder(name)
+    def change(self, case: Case) -> Any:
+        return load_occluder(case.occluder)
 
     def timed_batch(self, _: str, __: str, images: int) -> Any:
         return prepare_batch(self.encoder, RECORDS, images)

@@ -9,6 +9,8 @@ from pytest_retrieval_robust.occluders.hashing import (
     _keys,
     host_words,
     mix,
+    mixed_counters,
+    narrow_words,
     places,
     words,
 )
@@ -46,6 +48,17 @@ def test_words_are_the_same_by_tensors_and_on_the_host(
 def test_the_first_words_of_an_id_are_those_of_a_batch() -> None:
     batch = words(["a", "b"], 7, "order", torch.arange(5))
     assert np.array_equal(host_words("b", 7, "order", 5), batch[1].numpy())
+
+
+@given(numbers, st.text(max_size=9), st.integers(0, 2**64 - 1))
+def test_narrow_words_are_words_less_half_of_their_range(
+    counters: list[int], identity: str, seed: int
+) -> None:
+    counted = torch.tensor(counters)
+    narrow = narrow_words([identity, "b"], seed, "order", mixed_counters(counted))
+    expected = words([identity, "b"], seed, "order", counted) - 2**31
+    assert narrow.dtype == torch.int32
+    assert torch.equal(narrow.long(), expected)
 
 
 def test_streams_of_other_purpose_are_other_words() -> None:

@@ -236,6 +236,7 @@ def nothing(run: RunRecord) -> RunRecord:
         verdicts=(),
         costs=(),
         breaking=(),
+        counterfactuals=(),
         datasets=(),
         layouts=(),
         intervals={},

@@ -37,6 +37,10 @@ class Choice:
     """`fail`, or `skip`: broken images are counted and left out."""
     most_skipped: float = 0.05
     """The share of images that may be skipped before it is an error after all."""
+    counterfactuals: Path | str | None = None
+    """Where edits of the reports are from: the word `rules`, or a table of pairs; no part
+    of the fingerprint.
+    """
     bits: int | None = None
     """How many bits white has in grey PNG and TIFF files of more than 8 bits, if that is
     less than they can hold.

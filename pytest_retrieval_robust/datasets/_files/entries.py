@@ -7,6 +7,7 @@ from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
+from ...core.counterfactuals import RULES
 from ...core.errors import RobustError
 from ...core.foreign import let_go
 from ..entry import DatasetEntry
@@ -25,6 +26,7 @@ _CHOICES: Mapping[str, Parse] = {
     "minimum_length": int,
     "subset": str,
     "masks": str,
+    "counterfactuals": str,
     "on_error": str,
     "most_skipped": float,
     "bits": int,
@@ -39,7 +41,7 @@ _CHOICE_DEFAULTS: Mapping[str, object] = {
 """Defaults that a data set's name leaves out. `Choice` itself is not imported for them:
 it needs numpy.
 """
-_CHOICE_PATHS = ("subset", "masks")
+_CHOICE_PATHS = ("subset", "masks", "counterfactuals")
 _PATHS = (
     *("reports", "images", "path", "root", "views", "labels", "sections", "metadata"),
     *_CHOICE_PATHS,
@@ -115,7 +117,7 @@ class Reader(Generic[OptionsT]):
             if parameter in options:
                 chosen[field] = options.pop(parameter)
         for field in _CHOICE_PATHS:
-            if chosen.get(field) is not None:
+            if chosen.get(field) not in (None, RULES):
                 chosen[field] = Path(chosen[field]).expanduser()
         # Before any file is read: mistakes are reported at once.
         choice = Choice(**chosen)

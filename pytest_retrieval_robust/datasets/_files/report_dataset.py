@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -97,6 +98,19 @@ class ReportDataset:
     def most_skipped(self) -> float:
         """The share of images that may be left out."""
         return self.choice.most_skipped
+
+    @property
+    def counterfactuals(self) -> Path | str | None:
+        """Where edits of the reports are from: `rules`, a table of pairs, or not said."""
+        return self.choice.counterfactuals
+
+    @cached_property
+    def report_ids(self) -> tuple[str, ...]:
+        """The study of each report, by which a table of edits may name it.
+
+        A text of several studies has that of the first.
+        """
+        return tuple(self.rows[image].study for image in self.pairing.sources.tolist())
 
     @cached_property
     def image_ids(self) -> tuple[str, ...]:

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...core.cases import DIRECTIONS
+from ...core.counterfactuals import EditedReports
 from ...core.errors import DatasetError
 from ...core.fresh import gives_new_memory
 from ...core.shown import facts_as_html
 from ...core.words import counted, known_word
+from .edits import edit_reports
 from .labels import (
     label_matrix,
     label_names,
@@ -171,6 +173,19 @@ class SyntheticCxr:
         """
         return sha256(f"{self.fingerprint} {index}".encode()).digest()
 
+    def edited_reports(self) -> EditedReports:
+        """Each report with one thing changed that the study shows, so that it is wrong.
+
+        Exact: made from the findings, in the words of the report. Kinds: negation, side,
+        size, zone, severity, device, finding. The reports compare nothing with an
+        earlier film, so that no edit is of the kind `change`. With the relevance
+        `same-labels` an edit changes the labels: sizes and zones are then no errors.
+        """
+        studies = [self.studies[image] for image in self._pairing.sources]
+        groups = self.report_groups.tolist()
+        labels_of = self._labels_of if self.relevance == "same-labels" else None
+        return edit_reports(studies, self.reports, groups, labels_of)
+
     @gives_new_memory
     def image(self, index: int) -> Image.Image:
         """The radiograph `index` (0..images - 1), mode `L`; safe to call from several threads."""
@@ -266,7 +281,10 @@ class SyntheticCxr:
 
     @cached_property
     def _label_sets(self) -> list[frozenset[str]]:
-        return [label_set(study, self.settings.labels) for study in self.studies]
+        return [self._labels_of(study) for study in self.studies]
+
+    def _labels_of(self, study: Study) -> frozenset[str]:
+        return label_set(study, self.settings.labels)
 
     @cached_property
     def _pairing(self) -> Pairing:

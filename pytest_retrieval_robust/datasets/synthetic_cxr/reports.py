@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import TypeVar
 
+from .composition import Composition, Impression, Phrase, texts_of
+from .facts import DEVICES
 from .normal_phrases import (
     NEGATIVES,
     NO_ACUTE_IMPRESSION,
@@ -21,11 +23,10 @@ from .studies import (
     split_of_text,
 )
 
-_DEVICES = ("pacemaker", "tube", "line", "picc", "gastric tube", "wires")
 _DIRECTIONS = tuple(
-    slot.name for slot in SLOTS if slot.name not in (*_DEVICES, "nodule size")
+    slot.name for slot in SLOTS if slot.name not in (*DEVICES, "nodule size")
 )
-_URGENT = (
+URGENT = (
     "pneumothorax",
     "tube",
     "oedema",
@@ -52,8 +53,13 @@ def write_report(study: Study) -> str:
     text is in two splits, not even if the findings are, as those of a normal study may
     be.
     """
-    texts = (_compose(study, iter(_units(study, attempt))) for attempt in count())
-    return next(text for text in texts if split_of_text(text) == study.split)
+    return compose(study).text
+
+
+def compose(study: Study) -> Composition:
+    """The phrases of the study's report."""
+    drawn = (_compose(study, iter(_units(study, attempt))) for attempt in count())
+    return next(report for report in drawn if split_of_text(report.text) == study.split)
 
 
 def _units(study: Study, attempt: int) -> list[float]:
@@ -61,32 +67,35 @@ def _units(study: Study, attempt: int) -> list[float]:
     return [float(unit) for unit in units]
 
 
-def _compose(study: Study, units: Iterator[float]) -> str:
+def _compose(study: Study, units: Iterator[float]) -> Composition:
     findings = _shuffled([slot for slot in _DIRECTIONS if study.has(slot)], units)
-    devices = _shuffled([slot for slot in _DEVICES if study.has(slot)], units)
+    devices = _shuffled([slot for slot in DEVICES if study.has(slot)], units)
     sentences = [_sentence(study, slot, units) for slot in findings]
     device_sentences = [_sentence(study, slot, units) for slot in devices]
     impression = _impression(study, findings, devices, units)
     length = between(next(units), _FEWEST_WORDS, _MOST_WORDS)
-    room = length - _words([*sentences, *device_sentences, *impression])
-    sentences += _normal_statements(study, room, units)
-    parts = [sentences, device_sentences]
-    if next(units) < 0.6:
-        parts.reverse()
-    body = [*parts[0], *parts[1]]
-    return f"FINDINGS: {_sentences(body)} IMPRESSION: {_sentences(impression)}"
+    written = [*texts_of(sentences), *texts_of(device_sentences), *impression.texts]
+    sentences += _normal_statements(study, length - _words(written), units)
+    return Composition(
+        findings=tuple(sentences),
+        devices=tuple(device_sentences),
+        are_devices_first=next(units) < 0.6,
+        impression=impression,
+    )
 
 
-def _normal_statements(study: Study, room: float, units: Iterator[float]) -> list[str]:
+def _normal_statements(
+    study: Study, room: float, units: Iterator[float]
+) -> list[Phrase]:
     """True normal statements about different structures, until their words fill `room`."""
-    statements: list[str] = []
+    statements: list[Phrase] = []
     stated: set[str] = set()
     for slots, choices in _shuffled(NEGATIVES, units):
-        if _words(statements) >= room or stated.intersection(slots):
+        if _words(texts_of(statements)) >= room or stated.intersection(slots):
             continue
         if any(study.has(slot) for slot in slots):
             continue
-        statements.append(_pick(choices, units))
+        statements.append(_pick(choices, units, denied=slots))
         stated.update(slots)
     return statements
 
@@ -96,57 +105,58 @@ def _impression(
     findings: Sequence[str],
     devices: Sequence[str],
     units: Iterator[float],
-) -> list[str]:
+) -> Impression:
     """Short labels of at most two or three findings, the urgent ones first."""
     most = 2 if next(units) < 0.5 else 3
     present = [*findings]
     # Of the devices only a misplaced tube is a finding.
     if study["tube"] == "low":
         present.append("tube")
-    urgent = [slot for slot in _URGENT if slot in present]
-    ranked = [*urgent, *(slot for slot in present if slot not in _URGENT)]
-    labels = [_label(study, slot, units) for slot in ranked[:most]]
+    urgent = [slot for slot in URGENT if slot in present]
+    ranked = [*urgent, *(slot for slot in present if slot not in URGENT)]
+    labels = tuple(_label(study, slot, units) for slot in ranked[:most])
     if not labels:
-        return _unremarkable(study, devices, units)
+        return _unremarkable(study, devices, most, units)
     if len(labels) == 1 and next(units) < 0.4:
         rest = NO_OTHER_IMPRESSION if devices else OTHERWISE_NORMAL_IMPRESSION
-        return [*labels, _pick(rest, units)]
-    # Labels with a comma of their own would read wrongly in a list.
-    joined = next(units) < 0.3 and not any("," in label for label in labels[:2])
-    return [" and ".join(labels[:2]), *labels[2:]] if joined else labels
+        return Impression(labels, most, _pick(rest, units))
+    return Impression(labels, most, are_labels_joined=next(units) < 0.3)
 
 
-def _sentence(study: Study, slot: str, units: Iterator[float]) -> str:
-    return _pick(wordings(slot, study[slot], study["nodule size"])[0], units)
+def _sentence(study: Study, slot: str, units: Iterator[float]) -> Phrase:
+    words = wordings(slot, study[slot], study["nodule size"])[0]
+    return _pick(words, units, slot)
 
 
-def _label(study: Study, slot: str, units: Iterator[float]) -> str:
-    return _pick(wordings(slot, study[slot], study["nodule size"])[1], units)
+def _label(study: Study, slot: str, units: Iterator[float]) -> Phrase:
+    words = wordings(slot, study[slot], study["nodule size"])[1]
+    return _pick(words, units, slot)
 
 
 def _unremarkable(
-    study: Study, devices: Sequence[str], units: Iterator[float]
-) -> list[str]:
+    study: Study, devices: Sequence[str], most: int, units: Iterator[float]
+) -> Impression:
     """The impression if nothing but devices, if anything, is to be reported."""
     if not devices:
-        return [_pick(NORMAL_IMPRESSION, units)]
-    parts: list[str] = []
+        return Impression((), most, _pick(NORMAL_IMPRESSION, units))
+    labels: tuple[Phrase, ...] = ()
     if next(units) < 0.4:
-        parts.append(_label(study, devices[0], units))
-    parts.append(_pick(NO_ACUTE_IMPRESSION, units))
-    return parts
-
-
-def _sentences(parts: Sequence[str]) -> str:
-    return " ".join(part[0].upper() + part[1:] + "." for part in parts)
+        labels = (_label(study, devices[0], units),)
+    return Impression(labels, most, _pick(NO_ACUTE_IMPRESSION, units))
 
 
 def _words(parts: Sequence[str]) -> int:
     return sum(part.count(" ") + 1 for part in parts)
 
 
-def _pick(choices: Sequence[str], units: Iterator[float]) -> str:
-    return choices[int(next(units) * len(choices))]
+def _pick(
+    choices: Sequence[str],
+    units: Iterator[float],
+    slot: str = "",
+    denied: tuple[str, ...] = (),
+) -> Phrase:
+    choice = int(next(units) * len(choices))
+    return Phrase(choices[choice], slot, choice, denied)
 
 
 def _shuffled(items: Sequence[Item], units: Iterator[float]) -> list[Item]:

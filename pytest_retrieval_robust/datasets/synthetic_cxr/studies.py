@@ -143,6 +143,12 @@ def draw(seed: int, index: int, split: str) -> Study:
     return draw(seed, index + (1 << 40), split)
 
 
+def is_plausible(states: tuple[str, ...]) -> bool:
+    """Whether all of such a study would be visible, so that it may be drawn."""
+    names = [slot.name for slot in SLOTS]
+    return _plausible(dict(zip(names, states, strict=True))) == states
+
+
 def _plausible(states: dict[str, str]) -> tuple[str, ...]:
     """The states without what another finding would hide: all of a study is visible."""
     if states["nodule"] == "none":

@@ -2,8 +2,9 @@
 
 A key is made of everything that the numbers follow from: the model's declared identity
 and what it makes of fixed pictures and sentences, the code of this package, the versions
-of libraries, the kind of device, the images' own bytes, and what the occluder looks at.
-A change of any of them changes the key, so nothing ever has to be invalidated.
+of libraries, the kind of device, the images' own bytes, and what the occluder or
+corruption looks at. A change of any of them changes the key, so nothing ever has to be
+invalidated.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...core.cases import Json
+from ...core.cases import Cell, Json
 from ...core.device import one_thread
 from ...core.errors import ModelError
 from ...core.foreign import FOREIGN
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from ...datasets import RetrievalDataset
     from ...models import DualEncoder
-    from ...occluders import Occluder
+    from ..sweep.changes import ImageChange
 
 _PACKAGE = Path(__file__).parents[2]
 # Whatever of this package bears on embeddings. A test compares these with what they import.
@@ -41,6 +42,7 @@ _FOLDERS = (
     "models",
     "datasets",
     "occluders",
+    "corruptions",
     "measure/sweep",
     "measure/embeddings",
 )
@@ -175,10 +177,14 @@ def machine_identity(device: str) -> ModelIdentity:
     return ModelIdentity(declared, b"", {}, _package_code())
 
 
-def occluder_identity(occluder: Occluder, level: float, seed: int) -> bytes:
-    """What an occluder hides at a level with a seed, apart from the inputs it declares."""
-    kind = type(occluder).__qualname__
-    return json.dumps([kind, occluder.name, level, seed]).encode()
+def change_identity(change: ImageChange, cell: Cell) -> bytes:
+    """What an occluder or a corruption does in a cell, apart from the inputs it declares."""
+    kind = type(change).__qualname__
+    parts = [kind, change.name, cell.level, cell.seed]
+    # Occlusions keep the keys that they had before there were other families.
+    if cell.family != "occlusion":
+        parts.append(cell.family)
+    return json.dumps(parts).encode()
 
 
 def dataset_identity(dataset: RetrievalDataset) -> bytes | None:

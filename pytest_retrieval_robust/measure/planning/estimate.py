@@ -99,7 +99,7 @@ def estimate(
     if rate is not None:
         encode_seconds = most_images * work.cells * rate.image_seconds
         if rate.text_seconds is not None:
-            text_seconds = work.reports * rate.text_seconds / workers.count
+            text_seconds = work.texts * rate.text_seconds / workers.count
     decode_seconds = None
     disk_seconds = None
     if file is not None:
@@ -114,6 +114,6 @@ def estimate(
         decode_seconds,
         disk_seconds,
         text_seconds,
-        work.cells * ranks / workers.cores,
+        (work.cells + work.text_cells) * ranks / workers.cores,
         is_overlapped=workers.device != "cpu",
     )

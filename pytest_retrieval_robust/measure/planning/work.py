@@ -17,13 +17,20 @@ class SweepWork:
     reports: int
     """Of the gallery."""
     cells: int
-    """Level 0 included."""
+    """For which images are encoded, level 0 included."""
     width: int = 512
     """Numbers of an embedding."""
     batch_size: int = 64
     """Images, or reports, of a batch."""
     kept_cells: int | None = None
     """Cells whose embeddings the store keeps; None for all."""
+    text_cells: int = 0
+    """For which reports are encoded once more: those of text noise."""
+
+    @property
+    def texts(self) -> int:
+        """Reports that are encoded, over all galleries."""
+        return self.reports * (1 + self.text_cells)
 
     @property
     def encodings(self) -> int:
@@ -39,9 +46,7 @@ class SweepWork:
     def store_bytes(self) -> int:
         """What the embedding store keeps of it."""
         kept = self.cells if self.kept_cells is None else self.kept_cells
-        return bytes_needed(
-            self.images, kept, self.width, self.batch_size, self.reports
-        )
+        return bytes_needed(self.images, kept, self.width, self.batch_size, self.texts)
 
     @property
     def spill_bytes(self) -> int:

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.cases import Cell
+from ...core.cases import Cell, PlannedPerturbation
 
 Ranks = NDArray[np.int64]
 FALLEN = 3
 """Queries at most that are shown because their rank fell furthest."""
 
 
-def middle_level(cells: Iterable[Cell], occluders: Sequence[str]) -> Cell | None:
-    """The middle level of the first occluder and its first seed, the lower one of two.
+def middle_level(
+    cells: Iterable[Cell], changes: Sequence[PlannedPerturbation]
+) -> Cell | None:
+    """The middle level of the first occluder or corruption and its first seed, the lower
+    one of two.
 
-    None if nothing is hidden in any cell.
+    None if no image is changed in any cell.
     """
-    hidden = [cell for cell in cells if cell.level > 0]
-    if not hidden:
+    by_change: defaultdict[PlannedPerturbation, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        if cell.level > 0 and cell.family != "text-noise":
+            by_change[PlannedPerturbation(cell.family, cell.occluder)].append(cell)
+    if not by_change:
         return None
-    name = min((cell.occluder for cell in hidden), key=list(occluders).index)
-    seed = min(cell.seed for cell in hidden if cell.occluder == name)
-    levels = sorted(
-        cell.level for cell in hidden if (cell.occluder, cell.seed) == (name, seed)
+    first = by_change[min(by_change, key=list(changes).index)]
+    seed = min(cell.seed for cell in first)
+    of_seed = sorted(
+        (cell for cell in first if cell.seed == seed), key=lambda cell: cell.level
     )
-    return Cell(name, levels[_middle(levels)], seed)
+    return of_seed[_middle(of_seed)]
 
 
 def queries_to_show(before: Ranks, after: Ranks) -> dict[int, str]:
@@ -68,6 +75,6 @@ def breakings_to_show(shares: NDArray[np.float64]) -> dict[int, str]:
     return chosen
 
 
-def _middle(rising: Sequence[float] | NDArray[np.intp]) -> int:
+def _middle(rising: Sequence[object] | NDArray[np.intp]) -> int:
     """The index of the median, the lower one of two."""
     return (len(rising) - 1) // 2

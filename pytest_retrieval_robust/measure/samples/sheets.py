@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from ...core.cases import CLEAN, Cell
+from ...core.cases import CLEAN, Cell, PlannedPerturbation, level_word
 from ...core.encoding import batch_size, encode
 from ...core.errors import DatasetError
 from ...core.sample_sheets import Retrieved, Sample, SampleSheet
@@ -22,6 +23,7 @@ from ..batches import scene_of
 from ..breaking import BreakingResult
 from ..embeddings.shards import ModelShards
 from ..pairs import Pairs, pairs_of
+from ..sweep.changes import changed_pixels, is_corruption, word_for
 from ..sweep.gallery import encode_gallery
 from ..sweep.results import Measured, SweepResult
 from ..sweep.scores import in_tiles
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
 
     from ...datasets import RetrievalDataset
     from ...models import DualEncoder, Precision
-    from ...occluders import Occluder
     from ..embeddings.store import EmbeddingStore
+    from ..sweep.changes import ImageChange
 
 Ranks = NDArray[np.int64]
 RETRIEVED = 3
@@ -47,8 +49,8 @@ class SampleSource:
 
     model: DualEncoder
     dataset: RetrievalDataset
-    occluders: Mapping[str, Occluder]
-    """In the order of the run."""
+    changes: Mapping[PlannedPerturbation, ImageChange]
+    """Occluders, then corruptions, in the order of the run."""
     precision: Precision
     batch_size: int | None
     limit: int | None
@@ -129,7 +131,7 @@ class Gallery:
 def sheet_of(
     result: SweepResult | BreakingResult, source: SampleSource
 ) -> SampleSheet | None:
-    """Samples of a sweep or a search; None if a sweep hid nothing."""
+    """Samples of a sweep or a search; None if a sweep changed no image."""
     if isinstance(result, BreakingResult):
         pairs = pairs_of(source.dataset, source.limit)
         return breaking_sheet(source.gallery(pairs), result)
@@ -137,12 +139,12 @@ def sheet_of(
     for cell, outcome in result.cells.items():
         if isinstance(outcome, Measured):
             measured[cell] = outcome
-    shown_cell = middle_level(measured, list(source.occluders))
+    shown_cell = middle_level(measured, list(source.changes))
     if shown_cell is None or CLEAN not in measured:
         return None
     return hidden_sheet(
         source.gallery(result.pairs),
-        source.occluders[shown_cell.occluder],
+        source.changes[PlannedPerturbation(shown_cell.family, shown_cell.occluder)],
         shown_cell,
         measured[CLEAN].image_ranks,
         measured[shown_cell].image_ranks,
@@ -150,20 +152,30 @@ def sheet_of(
 
 
 def hidden_sheet(
-    gallery: Gallery, occluder: Occluder, cell: Cell, before: Ranks, after: Ranks
+    gallery: Gallery, change: ImageChange, cell: Cell, before: Ranks, after: Ranks
 ) -> SampleSheet:
     """Samples of a measured cell; `before` and `after`, (N,), are the images' ranks."""
     chosen = queries_to_show(before, after)
     queries = list(chosen)
     scene = gallery.scene(gallery.pairs.images[queries])
-    bound = occluder.bind(scene)
-    hidden = bound.occlude(scene.pixels, scene.ids, cell.level, cell.seed, scene.frames)
-    shares = bound.shares(scene.ids, cell.level, cell.seed)
+    bound = change.bind(scene)
+    hidden = changed_pixels(
+        bound,
+        cell,
+        scene.pixels,
+        scene.ids,
+        scene.frames,
+        out=torch.empty_like(scene.pixels),
+    )
+    shares: Sequence[float] = [cell.level] * len(queries)
+    if not is_corruption(bound):
+        shares = bound.shares(scene.ids, cell.level, cell.seed)
     changes = _changes(chosen, before[queries], after[queries], shares)
+    level = level_word(cell.family)
     description = (
-        f"{cell.occluder} at level {cell.level:g}, seed {cell.seed}: the middle level"
-        f" of the first occluder. Of {counted(len(before), 'image')} at most {FALLEN} whose rank"
-        " fell furthest, one that stayed first, and one with the median rank after"
+        f"{cell.occluder} at {level} {cell.level:g}, seed {cell.seed}: the middle {level}"
+        f" of the first {word_for(change)}. Of {counted(len(before), 'image')} at most"
+        f" {FALLEN} whose rank fell furthest, one that stayed first, and one with the median rank after"
         " hiding; of equals the first in the data."
     )
     samples = _samples(gallery, scene, hidden, changes)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...core.outcomes import Scores, Timing
+    from ..counterfactual.numbers import CounterfactualRanking
     from ..pairs import Pairs
     from .gathered import CellBatches
     from .plan import SweepPlan
@@ -42,68 +43,96 @@ class CellRanking:
     spill: Spill
     timing: Callable[[Cell, int, int], Timing]
     """The time of a cell, from how many images were encoded and how many there are."""
+    counterfactual: CounterfactualRanking | None = None
+    """Compares the images with edited reports too."""
     _clean_lists: list[Lists] = field(default_factory=list, init=False)
     """The answers with nothing done, once that cell is ranked: it is the first."""
 
     def conclude(self, cell: Cell, gathered: CellBatches) -> Measured | RobustError:
         """The measured cell, or the error that it ended with."""
         if gathered.error is None:
-            occluder = self.plan.occluders.get(cell)
+            change = self.plan.changes.get(cell)
             report = partial(gathered.fail, 0)
-            with cell_errors(self.plan.model, occluder, report):
+            with cell_errors(self.plan.model, change, report):
                 return self._measured(cell, gathered)
         assert gathered.error is not None
         return gathered.error
 
+    def image_rows(self, gathered: CellBatches) -> Tensor:
+        """(N, D) the rows of a cell's images, in the order of the data, whichever lane
+        was first.
+        """
+        return torch.from_numpy(
+            self._joined([batch.rows for batch in gathered.in_order])
+        )
+
     def _measured(self, cell: Cell, gathered: CellBatches) -> Measured:
-        model = self.plan.model
-        # In the order of the data, whichever lane was first.
         batches = gathered.in_order
-        rows = torch.from_numpy(self._joined([batch.rows for batch in batches]))
+        rows = self.image_rows(gathered)
         count = len(rows)
         if cell == CLEAN:
-            require_variety(rows, "images", model.name)
-        image_ranks, report_ranks = ranks_of(model, rows, self.reports, self.pairs)
+            require_variety(rows, "images", self.plan.model.name)
+        timing = replace(
+            self.timing(cell, gathered.encoded, count),
+            encoded_on=dict(sorted(gathered.encoded_on.items())),
+        )
+        measured = self.ranked(cell, rows, self.reports, timing)
+        if self.counterfactual is not None:
+            # Of images alone: where reports are noised, edits of them would be too.
+            numbers = self.counterfactual.measure(rows, measured.image_ranks)
+            measured = replace(measured, counterfactual=numbers)
+        if cell.family != "occlusion" or cell == CLEAN:
+            return measured
+        shares = self._joined([batch.shares for batch in batches])
+        return replace(
+            measured,
+            achieved_level=math.fsum(shares) / count,
+            visible_level=sum(batch.visible for batch in batches) / count,
+        )
+
+    def ranked(
+        self, cell: Cell, images: Tensor, reports: Tensor, timing: Timing
+    ) -> Measured:
+        """A cell by the (N, D) rows of its images and the (G, D) rows of its reports. Its
+        level is taken to be what was achieved.
+        """
+        image_ranks, report_ranks = ranks_of(
+            self.plan.model, images, reports, self.pairs
+        )
         image_to_report, report_to_image = both_scores(
             image_ranks, report_ranks, self.pairs, self.plan.ks
         )
         image_to_report, report_to_image = self._with_answers(
-            cell, rows, (image_ranks, report_ranks), (image_to_report, report_to_image)
+            cell,
+            Rows(images, reports),
+            (image_ranks, report_ranks),
+            (image_to_report, report_to_image),
         )
         # A metric that fails leaves the recalls of its cell as they are.
         metrics = self.plan.metrics
         image_metrics, image_error = values_of(metrics, image_ranks)
         report_metrics, report_error = values_of(metrics, report_ranks)
-        achieved_level = 0.0
-        visible_level = 0.0
-        if cell.level > 0:
-            shares = self._joined([batch.shares for batch in batches])
-            achieved_level = math.fsum(shares) / count
-            visible_level = sum(batch.visible for batch in batches) / count
         return Measured(
-            achieved_level=achieved_level,
-            visible_level=visible_level,
+            achieved_level=cell.level,
+            visible_level=cell.level,
             image_to_report=replace(image_to_report, metrics=image_metrics),
             report_to_image=replace(report_to_image, metrics=report_metrics),
             image_ranks=image_ranks,
             report_ranks=report_ranks,
-            timing=replace(
-                self.timing(cell, gathered.encoded, count),
-                encoded_on=dict(sorted(gathered.encoded_on.items())),
-            ),
+            timing=timing,
             metric_error=image_error or report_error,
         )
 
     def _with_answers(
         self,
         cell: Cell,
-        rows: Tensor,
+        rows: Rows,
         ranks: tuple[Ranks, Ranks],
         scores: tuple[Scores, Scores],
     ) -> tuple[Scores, Scores]:
         """The scores of both directions, with what the lists of answers say."""
         ks = self.plan.ks
-        lists = lists_of(self.plan.model, Rows(rows, self.reports), ks)
+        lists = lists_of(self.plan.model, rows, ks)
         clean = self._clean_lists[0] if self._clean_lists else None
         if cell == CLEAN:
             self._clean_lists.append(lists)

@@ -24,7 +24,9 @@ class ArrivedPart(NamedTuple):
 
     rows: Tensor
     visible: float
-    """The sum over the images of the share of their visible part that was hidden."""
+    """The sum over the images of the share of their visible part that was hidden, or of
+    the severity.
+    """
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,17 +34,19 @@ class EncodedPart:
     """The copy to the host is asked for in the order of the lane's work."""
 
     shares: NDArray[np.float64]
-    """The share of each source image that was hidden."""
+    """(K,) the share of each source image that was hidden, or the severity."""
     frames: Sequence[Box]
     size: tuple[int, int]
     """(height, width) of the pixels."""
     download: Download
     """The rows, and where something was hidden (K,) how many pixels were."""
+    severity: float = 0.0
+    """That of a corruption, which changes all that is visible."""
 
     def wait(self) -> ArrivedPart:
         """Wait for this part alone, and not for what the device was asked for since."""
         rows, *hidden = self.download.wait()
-        visible = 0.0
+        visible = self.severity * len(self.frames)
         for pixels in hidden:
             share = visible_level_of(pixels, self.frames, self.size)
             visible = share * len(self.frames)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from ...core.cases import CLEAN
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -19,11 +21,13 @@ if TYPE_CHECKING:
 class SweepEngine(Protocol):
     """Encodes what one sweep needs and the embedding store lacks.
 
-    `gallery` is called first, then `gather`, and `timing` last.
+    `gallery` is called first, then `gather`, then `gallery` for each noise of reports,
+    and `timing` at any time after `gather`.
     """
 
-    def gallery(self, space: RowSpace) -> Tensor:
-        """(G, D) the checked embeddings of the plan's reports, on the model's device.
+    def gallery(self, space: RowSpace, cell: Cell = CLEAN) -> Tensor:
+        """(G, D) the checked embeddings of the plan's reports as a cell has them, on the
+        model's device.
 
         On the host `space` has them.
 

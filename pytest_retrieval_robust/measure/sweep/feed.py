@@ -31,6 +31,7 @@ from .batch import (
     partly_stored_batch,
     stored_batch,
 )
+from .changes import is_corruption
 from .core_use import CoreUse
 from .decode import decode, decode_afresh
 from .pixel_buffer import PixelBuffer
@@ -205,9 +206,11 @@ class Feed:
 
     def _drawn_ahead(self, stored: Container[Cell]) -> DrawnAhead:
         """Room for the drawings of the cells that have to be encoded."""
-        occluders = self._plan.occluders
-        missing = [cell for cell in occluders if cell not in stored]
-        return DrawnAhead((occluders[cell], cell.seed) for cell in missing)
+        return DrawnAhead(
+            (change, cell.seed)
+            for cell, change in self._plan.changes.items()
+            if cell not in stored and not is_corruption(change)
+        )
 
     def _contents_of_files(
         self, pool: ThreadPoolExecutor, plan: BatchPlan, dataset_code: bytes

@@ -76,16 +76,19 @@ def encode_gallery(
     batch_size: int,
     shards: ModelShards | None = None,
     space: RowSpace = IN_MEMORY,
+    *,
+    may_be_alike: bool = False,
 ) -> Tensor:
     """(G, D) the checked embeddings of a gallery of reports, in the order of `texts`.
 
     `batch_size` reports are encoded at a time. Stored ones are not encoded. On the host
-    `space` has the rows, in a mapped file where memory is short.
+    `space` has the rows, in a mapped file where memory is short. Rows that are all the
+    same are an error, unless they `may_be_alike`.
     """
     # In the same batches in every run: their size is part of what the store's keys mean.
     batches = gallery_batches(model, texts, batch_size)
     rows = (encode_gallery_batch(model, texts, batch, shards) for batch in batches)
-    return assembled_gallery(model, batches, rows, space)
+    return assembled_gallery(model, batches, rows, space, may_be_alike=may_be_alike)
 
 
 def assembled_gallery(
@@ -93,11 +96,14 @@ def assembled_gallery(
     batches: Sequence[NDArray[np.int64]],
     rows: Iterable[Tensor],
     space: RowSpace = IN_MEMORY,
+    *,
+    may_be_alike: bool = False,
 ) -> Tensor:
     """(G, D) the rows of all batches, in the order of the texts' numbers.
 
     `rows` come batch by batch, and go where they belong as they come. Raises
-    `EmbeddingError` for batches of different widths, and where all rows are the same.
+    `EmbeddingError` for batches of different widths, and where all rows are the same,
+    unless they `may_be_alike`.
     """
     count = sum(map(len, batches))
     gallery: Tensor | None = None
@@ -113,7 +119,8 @@ def assembled_gallery(
             )
         gallery[torch.from_numpy(numbers).to(gallery.device)] = of_batch
     assert gallery is not None
-    require_variety(gallery, "reports", model.name)
+    if not may_be_alike:
+        require_variety(gallery, "reports", model.name)
     return gallery
 
 

@@ -21,6 +21,7 @@ from ...occluders.fused import (
     hidden_normalised,
     normalised,
 )
+from .changes import changed_pixels
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
     from ...core.normalisation import Normalisation
     from ...models import DualEncoder
     from ...models.normalised import EncodesNormalised
-    from ...occluders import Occluder
     from ...occluders.cells import CellOccluder
     from ...occluders.scene import Scene
+    from .changes import ImageChange
 
 NORMALISES_ON = ("cuda",)
 """Kinds of device on which one pass is worth it: elsewhere it is not compiled."""
@@ -53,19 +54,21 @@ class Inputs(Protocol):
     """A scene on its way into an encoder."""
 
     def clean(self, part: slice) -> Tensor:
-        """The images of a part with nothing hidden."""
+        """The images of a part as they are."""
 
-    def hidden(self, cell: Cell, part: slice, buffer: Buffer) -> Tensor:
-        """The images of a part as a cell hides them."""
+    def changed(self, cell: Cell, part: slice, buffer: Buffer) -> Tensor:
+        """The images of a part as a cell hides or corrupts them."""
 
     def rows(self, images: Tensor) -> Tensor:
         """(K, D) the embeddings of what either of the two gave."""
 
 
 def inputs_of(
-    model: DualEncoder, shown: SceneOnDevice, occluder: Occluder | None
+    model: DualEncoder, shown: SceneOnDevice, change: ImageChange | None
 ) -> Inputs:
-    """The way of a scene into a model, hidden by a bound occluder or by none."""
+    """The way of a scene into a model, changed by what is bound to the scene or by
+    nothing.
+    """
     is_possible = (
         shown.levels is not None
         and model.device.startswith(NORMALISES_ON)
@@ -75,13 +78,11 @@ def inputs_of(
     if is_possible and can_encode_normalised(model):
         assert shown.levels is not None
         normalisation = model.normalisation
-        if occluder is None:
+        if change is None:
             return _Normalised(model, shown.scene, shown.levels, normalisation, None)
-        if can_hide_normalised(occluder):
-            return _Normalised(
-                model, shown.scene, shown.levels, normalisation, occluder
-            )
-    return _Plain(model, shown.scene, occluder)
+        if can_hide_normalised(change):
+            return _Normalised(model, shown.scene, shown.levels, normalisation, change)
+    return _Plain(model, shown.scene, change)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,19 +91,19 @@ class _Plain:
 
     model: DualEncoder
     scene: Scene
-    occluder: Occluder | None
+    change: ImageChange | None
 
     def clean(self, part: slice) -> Tensor:
         return self.scene.pixels[part]
 
-    def hidden(self, cell: Cell, part: slice, buffer: Buffer) -> Tensor:
-        assert self.occluder is not None
+    def changed(self, cell: Cell, part: slice, buffer: Buffer) -> Tensor:
+        assert self.change is not None
         pixels = self.scene.pixels[part]
-        return self.occluder.occlude(
+        return changed_pixels(
+            self.change,
+            cell,
             pixels,
             self.scene.ids[part],
-            cell.level,
-            cell.seed,
             self.scene.frames[part],
             out=buffer(pixels.shape, pixels.dtype),
         )
@@ -124,7 +125,7 @@ class _Normalised:
     def clean(self, part: slice) -> Tensor:
         return normalised(self.levels[part], self.normalisation)
 
-    def hidden(self, cell: Cell, part: slice, buffer: Buffer) -> Tensor:
+    def changed(self, cell: Cell, part: slice, buffer: Buffer) -> Tensor:
         assert self.occluder is not None
         levels = self.levels[part]
         images = EightBitImages(

@@ -1,4 +1,6 @@
-"""One copy of the model on its device: hides, encodes, and measures the time that takes."""
+"""One copy of the model on its device: hides or corrupts, encodes, and measures the time
+that takes.
+"""
 
 from __future__ import annotations
 
@@ -26,17 +28,22 @@ from ...occluders.scene import Scene, Setting
 from ..timing.clock import Laps
 from ..timing.hardware import hardware_name
 from .cell_errors import cell_errors
+from .changes import is_corruption
 from .encoded import EncodedPart, hidden_pixels
 from .inputs import Buffer, SceneOnDevice, inputs_of
 
 if TYPE_CHECKING:
+    from ...corruptions import Corruption
     from ...models import DualEncoder
     from ...occluders import Occluder
     from .batch import Batch
+    from .changes import ImageChange
     from .plan import SweepPlan
     from .writer import Writer
 
 WARM_UP_IMAGES = 4
+_Bound = Mapping[tuple[str, str], "ImageChange | RobustError"]
+"""What is bound to a scene, or why it could not be, by family and name."""
 
 
 class Lane:
@@ -87,15 +94,15 @@ class Lane:
         with cell_errors(self.model, None, lambda error: give_up(list(parts), error)):
             for shown in self._scenes(batch):
                 encoded += len(shown.scene.ids)
-                bound = self._bound_occluders(shown.scene, missing)
+                bound = self._bound_changes(shown.scene, missing)
                 self._warm_up(shown, bound, missing)
                 for cell in self._plan.by_fill(parts):
                     if stop.is_set():
                         return writing
-                    occluder = self._plan.occluders.get(cell)
+                    change = self._plan.changes.get(cell)
                     report = partial(give_up, [cell])
                     writer.begin_cell(cell)
-                    with cell_errors(self.model, occluder, report):
+                    with cell_errors(self.model, change, report):
                         parts[cell] += self._encode_cell(cell, bound, shown)
                     is_last_scene = encoded == len(batch.images)
                     if cell in parts and is_last_scene:
@@ -133,7 +140,7 @@ class Lane:
     def _warm_up(
         self,
         shown: SceneOnDevice,
-        bound: Mapping[str, Occluder | RobustError],
+        bound: _Bound,
         cells: Sequence[Cell],
     ) -> None:
         """Keep lazy set-up out of the timing."""
@@ -157,45 +164,47 @@ class Lane:
         if not is_compiled_for(shown.scene.pixels):
             return
         for cell in cells:
-            occluder = bound.get(cell.occluder)
-            if cell == CLEAN or occluder is None or isinstance(occluder, RobustError):
+            change = bound.get(_key(cell))
+            if cell == CLEAN or change is None or isinstance(change, RobustError):
                 continue
-            with cell_errors(self.model, occluder, _nothing):
-                inputs = inputs_of(self.model, shown, occluder)
-                inputs.hidden(cell, slice(0, few), _fresh(self.model.device))
+            with cell_errors(self.model, change, _nothing):
+                inputs = inputs_of(self.model, shown, change)
+                inputs.changed(cell, slice(0, few), _fresh(self.model.device))
 
-    def _bound_occluders(
+    def _bound_changes(
         self, scene: Scene, cells: Sequence[Cell]
-    ) -> dict[str, Occluder | RobustError]:
-        """The occluders by name, bound to the scene once for all levels and seeds.
+    ) -> dict[tuple[str, str], ImageChange | RobustError]:
+        """Occluders and corruptions, bound to the scene once for all levels and seeds.
 
         Binding may search with the model, so it is not repeated per cell.
         """
-        bound: dict[str, Occluder | RobustError] = {}
+        bound: dict[tuple[str, str], ImageChange | RobustError] = {}
         for cell in cells:
-            occluder = self._plan.occluders.get(cell)
-            if occluder is None or occluder.name in bound:
+            change = self._plan.changes.get(cell)
+            key = _key(cell)
+            if change is None or key in bound:
                 continue
-            report = partial(bound.__setitem__, occluder.name)
-            with cell_errors(self.model, occluder, report):
-                bound[occluder.name] = occluder.bind(scene)
+            with cell_errors(self.model, change, partial(bound.__setitem__, key)):
+                bound[key] = change.bind(scene)
         return bound
 
     def _encode_cell(
         self,
         cell: Cell,
-        bound: Mapping[str, Occluder | RobustError],
+        bound: _Bound,
         shown: SceneOnDevice,
     ) -> list[EncodedPart]:
         """The rows of a scene in one cell, in parts that memory holds."""
         scene = shown.scene
         encode_part = partial(self._encode_clean, shown)
         if cell != CLEAN:
-            occluder = bound[self._plan.occluders[cell].name]
-            if isinstance(occluder, RobustError):
+            change = bound[_key(cell)]
+            if isinstance(change, RobustError):
                 # Each cell of the occluder raises it: a raised error collects frames.
-                raise copy(occluder)
-            encode_part = partial(self._encode_hidden, shown, cell, occluder)
+                raise copy(change)
+            encode_part = partial(self._encode_hidden, shown, cell, change)
+            if is_corruption(change):
+                encode_part = partial(self._encode_corrupted, shown, cell, change)
 
         def encode_or_free(part: slice) -> EncodedPart:
             try:
@@ -227,12 +236,24 @@ class Lane:
         # Hidden pixels and shares are for the record. Neither counts as time of hiding.
         counts = hidden_pixels(occluder, ids, cell, size, frames, self.model.device)
         shares = np.array(occluder.shares(ids, cell.level, cell.seed), dtype=np.float64)
-        inputs = inputs_of(self.model, shown, occluder)
-        with self.occluding[cell].running():
-            hidden = inputs.hidden(cell, part, self._memory_for)
-        with self.encoding[cell].running():
-            rows = inputs.rows(hidden)
+        rows = self._changed_rows(shown, cell, occluder, part)
         return self._part([rows, counts], shares, scene, part)
+
+    def _encode_corrupted(
+        self, shown: SceneOnDevice, cell: Cell, corruption: Corruption, part: slice
+    ) -> EncodedPart:
+        rows = self._changed_rows(shown, cell, corruption, part)
+        severities = np.full(len(rows), cell.level)
+        return self._part([rows], severities, shown.scene, part, severity=cell.level)
+
+    def _changed_rows(
+        self, shown: SceneOnDevice, cell: Cell, change: ImageChange, part: slice
+    ) -> Tensor:
+        inputs = inputs_of(self.model, shown, change)
+        with self.occluding[cell].running():
+            changed = inputs.changed(cell, part, self._memory_for)
+        with self.encoding[cell].running():
+            return inputs.rows(changed)
 
     def _part(
         self,
@@ -240,11 +261,14 @@ class Lane:
         shares: NDArray[np.float64],
         scene: Scene,
         part: slice,
+        severity: float = 0.0,
     ) -> EncodedPart:
         """A part whose copy to the host begins here: nothing waits for it but its writer."""
         height, width = scene.pixels.shape[-2:]
         download = Download.of(on_device, self.model.device)
-        return EncodedPart(shares, scene.frames[part], (height, width), download)
+        return EncodedPart(
+            shares, scene.frames[part], (height, width), download, severity
+        )
 
     def _memory_for(self, shape: torch.Size, dtype: torch.dtype) -> Tensor:
         """Memory that every cell writes to again: cheaper than fresh memory."""
@@ -255,6 +279,11 @@ class Lane:
             buffer = torch.empty(shape, dtype=dtype, device=self.model.device)
             self._buffer = buffer
         return buffer
+
+
+def _key(cell: Cell) -> tuple[str, str]:
+    """What the levels and seeds of an occluder or corruption have in common."""
+    return cell.family, cell.occluder
 
 
 def _fresh(device: str) -> Buffer:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from ...core.cases import CLEAN
 from ...occluders.scene import Setting
 from ..embeddings.shards import ModelShards
 from .feed import Feed
@@ -56,10 +57,10 @@ class LocalSweep:
         self.shards = ModelShards.of(store, plan.model, plan.precision, plan.decoding)
         self._lanes: Lanes | None = None
 
-    def gallery(self, space: RowSpace = IN_MEMORY) -> Tensor:
+    def gallery(self, space: RowSpace = IN_MEMORY, cell: Cell = CLEAN) -> Tensor:
         plan = self._plan
         return encode_gallery(
-            plan.model, plan.pairs.texts, plan.batch_size, self.shards, space
+            plan.model, plan.texts_of(cell), plan.batch_size, self.shards, space
         )
 
     def gather(

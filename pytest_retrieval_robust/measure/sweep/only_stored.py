@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...core.cases import CLEAN
 from ...core.errors import ConfigError, NotStoredError
 from ...core.outcomes import Timing
 from ...core.words import counted
@@ -68,22 +69,25 @@ class OnlyStored:
         self._plan = plan
         self._shards = _shards_of_kinds(plan, store, kinds)
 
-    def gallery(self, space: RowSpace) -> Tensor:
+    def gallery(self, space: RowSpace, cell: Cell = CLEAN) -> Tensor:
         plan = self._plan
-        batches = gallery_batches(plan.model, plan.pairs.texts, plan.batch_size)
+        all_texts = plan.texts_of(cell)
+        batches = gallery_batches(plan.model, all_texts, plan.batch_size)
+        of_batches = _texts_in(batches, all_texts)
         # One after another: all rows at once may not fit into memory.
-        rows = map(self._report_tensor, _texts_of(plan))
+        rows = (self._report_tensor(texts, of_batches) for texts in of_batches)
         return assembled_gallery(plan.model, batches, rows, space)
 
-    def _report_tensor(self, texts: Sequence[str]) -> Tensor:
+    def _report_tensor(
+        self, texts: Sequence[str], batches: Sequence[list[str]]
+    ) -> Tensor:
         rows = self._report_rows(texts)
         if rows is None:
-            raise self._lacks_reports()
+            raise self._lacks_reports(batches)
         return torch.from_numpy(rows).to(self._plan.model.device)
 
-    def _lacks_reports(self) -> NotStoredError:
+    def _lacks_reports(self, batches: Sequence[list[str]]) -> NotStoredError:
         plan = self._plan
-        batches = _texts_of(plan)
         missing = sum(self._report_rows(texts) is None for texts in batches)
         return NotStoredError(
             f"Expected the embeddings of {counted(len(plan.pairs.texts), 'report')} of"
@@ -205,7 +209,12 @@ def _shards_of_kinds(
 def _texts_of(plan: SweepPlan) -> list[list[str]]:
     """The reports of each batch of the gallery, in order."""
     texts = plan.pairs.texts
-    batches = gallery_batches(plan.model, texts, plan.batch_size)
+    return _texts_in(gallery_batches(plan.model, texts, plan.batch_size), texts)
+
+
+def _texts_in(
+    batches: Sequence[NDArray[np.int64]], texts: Sequence[str]
+) -> list[list[str]]:
     return [[texts[number] for number in numbers] for numbers in batches]
 
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ...core.cases import CLEAN, Cell
 from ..query_keys import id_hash, secret_of
+from .noised_texts import noised_texts
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from ...models import DualEncoder
-    from ...occluders import Occluder
     from ...retrieval.metrics.named import NamedMetric
+    from ...texts.noise import TextNoise
     from ..pairs import Pairs
+    from .changes import ImageChange
     from .kept_pictures import PicturesOfOneWay
 
 Decoding: TypeAlias = Literal["host", "device"]
@@ -39,8 +41,8 @@ class SweepPlan:
 
     model: DualEncoder
     pairs: Pairs
-    occluders: Mapping[Cell, Occluder]
-    """The occluder of every cell that hides something."""
+    changes: Mapping[Cell, ImageChange]
+    """The occluder or corruption of every cell that changes images."""
     ks: Sequence[int]
     precision: str
     batch_size: int
@@ -51,11 +53,28 @@ class SweepPlan:
     """Where JPEGs are decoded."""
     pictures: PicturesOfOneWay | None = None
     """What models that prepare alike have prepared already; None if nobody else will ask."""
+    noises: Mapping[Cell, TextNoise] = field(default_factory=dict)
+    """The noise of every cell that changes reports. Its images are those of level 0."""
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
-        """Every cell, level 0 first."""
-        return tuple(dict.fromkeys((CLEAN, *self.occluders)))
+        """Every cell for which images are encoded, level 0 first."""
+        return tuple(dict.fromkeys((CLEAN, *self.changes)))
+
+    @property
+    def galleries(self) -> tuple[Cell, ...]:
+        """Every cell for which reports are encoded, those without noise first."""
+        return (CLEAN, *self.noises)
+
+    def texts_of(self, cell: Cell) -> list[str]:
+        """The gallery's reports as a cell has them, in the order of `pairs.texts`.
+
+        Raises `CorruptionError` where a noise gives something else, and whatever the
+        noise raises.
+        """
+        if cell not in self.noises:
+            return self.pairs.texts
+        return noised_texts(self.noises[cell], self.pairs.texts, cell)
 
     @cached_property
     def batches(self) -> tuple[BatchPlan, ...]:
@@ -72,9 +91,11 @@ class SweepPlan:
 
         They share fills and masks, of which one seed's are kept at a time.
         """
-        occluders = [cell.occluder for cell in self.cells]
-        turn = {name: number for number, name in enumerate(dict.fromkeys(occluders))}
-        return sorted(cells, key=lambda cell: (turn[cell.occluder], cell.seed))
+        changes = [(cell.family, cell.occluder) for cell in self.cells]
+        turn = {what: number for number, what in enumerate(dict.fromkeys(changes))}
+        return sorted(
+            cells, key=lambda cell: (turn[cell.family, cell.occluder], cell.seed)
+        )
 
     @cached_property
     def _secret(self) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from ...core.cases import CLEAN
+from ...core.cases import CLEAN, level_word
 from ...core.errors import TimedOutError
 from ...core.foreign import titled, with_traceback_text
 from ...core.words import counted
@@ -84,4 +84,5 @@ def with_place(error: TimedOutError, limit: TimeLimit) -> TimedOutError:
 def _shown(cell: Cell) -> str:
     if cell == CLEAN:
         return "level 0"
-    return f"{cell.occluder} at level {cell.level:g}, seed {cell.seed}"
+    word = level_word(cell.family)
+    return f"{cell.occluder} at {word} {cell.level:g}, seed {cell.seed}"

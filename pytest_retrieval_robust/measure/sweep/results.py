@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ...core.cases import Cell, Json
     from ...core.errors import MetricError, RobustError
     from ...core.outcomes import Scores, Timing
+    from ..counterfactual.numbers import CounterfactualNumbers
     from ..pairs import Pairs
 
 
@@ -20,9 +21,9 @@ class Measured:
     """One measured cell: scores and ranks of both directions, hidden shares, and time."""
 
     achieved_level: float
-    """The share of the source images that was hidden, mean."""
+    """The share of the source images that was hidden, mean; else the severity."""
     visible_level: float
-    """The share of their visible part that was hidden, mean."""
+    """The share of their visible part that was hidden, mean; else the severity."""
     image_to_report: Scores
     report_to_image: Scores
     image_ranks: NDArray[np.int64]
@@ -30,6 +31,8 @@ class Measured:
     timing: Timing
     metric_error: MetricError | None = None
     """Why its scores lack a metric that was asked for."""
+    counterfactual: CounterfactualNumbers | None = None
+    """None where no edits were asked for, or they could not be encoded."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,3 +46,5 @@ class SweepResult:
     """
     dataset: Json
     truncated_reports: int | None
+    edits_error: RobustError | None = None
+    """Why edits of reports that were asked for could not be encoded."""

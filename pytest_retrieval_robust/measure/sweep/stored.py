@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from ...core.cases import CLEAN
 from ...core.foreign import FOREIGN
 from ..abilities import declares_inputs
-from ..embeddings.keys import occluder_identity
+from ..embeddings.keys import change_identity
 from ..embeddings.size import bytes_needed
 
 if TYPE_CHECKING:
     from ...core.cases import Cell
-    from ...occluders import Occluder
     from ...occluders.scene import Setting
     from ..embeddings.shards import EncodedBatch, ModelShards
+    from .changes import ImageChange
     from .plan import SweepPlan
 
 Contents = list[tuple[int, bytes]]
@@ -33,26 +33,28 @@ class StoredBatches:
         self._setting = setting
         self._shards = shards
         self._identities = {
-            cell: occluder_identity(occluder, cell.level, cell.seed)
-            for cell, occluder in plan.occluders.items()
+            cell: change_identity(change, cell) for cell, change in plan.changes.items()
         }
         # An occluder may read the gallery from the device and cache it. That is done
         # here, because the threads of the feed have to leave the device alone.
-        for occluder in plan.occluders.values():
-            self._inputs_digest(occluder, [])
+        for change in plan.changes.values():
+            self._inputs_digest(change, [])
 
     def keys(self, contents: Contents) -> dict[Cell, str]:
-        """The key of a batch in each cell; a cell whose masks are not known has none."""
+        """The key of a batch in each cell; a cell has none where it is not known what its
+        masks follow from.
+        """
         numbers = [number for number, _ in contents]
         image_ids = self._plan.pairs.columns.image_ids
         images = [(image_ids[number], content) for number, content in contents]
         keys = {CLEAN: self._shards.image_key(b"", images)}
         # An occluder declares the same inputs for all of its levels and seeds.
-        digests: dict[str, bytes | None] = {}
-        for cell, occluder in self._plan.occluders.items():
-            if occluder.name not in digests:
-                digests[occluder.name] = self._inputs_digest(occluder, numbers)
-            digest = digests[occluder.name]
+        digests: dict[tuple[str, str], bytes | None] = {}
+        for cell, change in self._plan.changes.items():
+            what = (cell.family, change.name)
+            if what not in digests:
+                digests[what] = self._inputs_digest(change, numbers)
+            digest = digests[what]
             if digest is not None:
                 occlusion = self._identities[cell] + digest
                 keys[cell] = self._shards.image_key(occlusion, images)
@@ -68,14 +70,14 @@ class StoredBatches:
         return stored
 
     def _inputs_digest(
-        self, occluder: Occluder, numbers: Sequence[int]
+        self, change: ImageChange, numbers: Sequence[int]
     ) -> bytes | None:
-        """What the occluder's masks follow from beyond ids and pixels, if it is known."""
-        if not declares_inputs(occluder):
+        """What a change follows from beyond ids and pixels, if it is known."""
+        if not declares_inputs(change):
             return None
         try:
             groups = self._plan.pairs.columns.image_groups[list(numbers)]
-            return occluder.looked_at(self._setting, numbers, groups)
+            return change.looked_at(self._setting, numbers, groups)
         except FOREIGN:
             # The same failure is reported where the batch is measured.
             return None
@@ -84,15 +86,16 @@ class StoredBatches:
 def stored_bytes(plan: SweepPlan, width: int) -> int:
     """What the store needs for a whole sweep with rows of that width.
 
-    Cells whose masks follow from something unknown are not kept.
+    Cells whose masks follow from something unknown are not kept. Each noise of reports
+    has a gallery of its own.
     """
-    kept = [one for one in plan.occluders.values() if declares_inputs(one)]
+    kept = [one for one in plan.changes.values() if declares_inputs(one)]
     return bytes_needed(
         images=len(plan.pairs.images),
         cells=1 + len(kept),
         width=width,
         batch_size=plan.batch_size,
-        texts=len(plan.pairs.texts),
+        texts=len(plan.pairs.texts) * (1 + len(plan.noises)),
     )
 
 

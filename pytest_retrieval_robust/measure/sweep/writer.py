@@ -120,10 +120,10 @@ class Writer:
         self, lane: Lane, cell: Cell, parts: Sequence[EncodedPart], batch: Batch
     ) -> EncodedBatch | None:
         """The parts as one batch on the host; None if they are wrong, which is reported."""
-        occluder = self._plan.occluders.get(cell)
+        change = self._plan.changes.get(cell)
         report = partial(self.fail, cell, batch)
         # Here the host first waits for the device, so that its errors arise here.
-        with cell_errors(lane.model, occluder, report):
+        with cell_errors(lane.model, change, report):
             arrived = [part.wait() for part in parts]
             images = batch.images
             rows = checked(

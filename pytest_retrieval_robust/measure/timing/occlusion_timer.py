@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ...core.cases import Case
     from ...core.costs import ReferenceCost
     from ...models import DualEncoder
-    from ...occluders import Occluder
+    from ..sweep.changes import ImageChange
     from .rounds import Alone, RoundsInTurn, TimedBatch
 
 # A processor shows what hiding costs on few images. An accelerator needs a batch that
@@ -36,7 +36,8 @@ class TimingSource(Protocol):
     def copies(self, name: str) -> Sequence[DualEncoder]:
         """The same model on further devices."""
 
-    def occluder(self, name: str) -> Occluder: ...
+    def change(self, case: Case) -> ImageChange:
+        """The occluder or corruption of a case."""
 
     def timed_batch(self, model: str, dataset: str, images: int) -> TimedBatch:
         """The prepared batch that the timers of a model and data set share."""
@@ -138,8 +139,8 @@ class OcclusionTimer:
         # As many devices as there are rounds for.
         models = [model, *self._source.copies(case.model)][: amount.rounds]
         batch = self._source.timed_batch(case.model, case.dataset, amount.images)
-        occluder = self._source.occluder(case.occluder)
-        timed = rounds_on_copies(models, batch, occluder, case)
+        change = self._source.change(case)
+        timed = rounds_on_copies(models, batch, change, case)
         timed.warm_up()
         self._run_rounds(timed, amount.rounds)
         # Fewer than asked for if the data set has fewer.

@@ -17,6 +17,7 @@ from ...core.costs import Latency
 from ...core.device import synchronise
 from ..batches import first_images, setting_on
 from ..in_turn import Stop, in_turn
+from ..sweep.changes import changed_pixels
 from .clock import InterleavedRounds, latency_of
 from .hardware import peak_memory
 
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
     from ...core.cases import Case
     from ...datasets import RetrievalDataset
     from ...models import DualEncoder
-    from ...occluders import Box, Occluder
+    from ...occluders import Box
     from ...occluders.scene import Scene
     from ..pairs import Pairs
+    from ..sweep.changes import ImageChange
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,18 +81,19 @@ def prepare_batch(
 
 
 def timed_rounds(
-    model: DualEncoder, batch: TimedBatch, occluder: Occluder, case: Case
+    model: DualEncoder, batch: TimedBatch, change: ImageChange, case: Case
 ) -> InterleavedRounds:
-    """Rounds over the batch as it is and with a share hidden."""
+    """Rounds over the batch as it is, and hidden in part or corrupted."""
     clean = _EncoderInput(model, batch.pixels)
     buffer = torch.empty_like(batch.pixels)
     # What an occluder finds out beforehand, such as by a search with the model, is not
     # what hiding costs.
-    bound = occluder.bind(batch.scene)
+    bound = change.bind(batch.scene)
+    cell = case.cell
 
     def encode_hidden() -> None:
-        hidden = bound.occlude(
-            batch.pixels, batch.ids, case.level, case.seed, batch.frames, out=buffer
+        hidden = changed_pixels(
+            bound, cell, batch.pixels, batch.ids, batch.frames, out=buffer
         )
         run_encoder(model, hidden)
 
@@ -99,13 +102,13 @@ def timed_rounds(
 
 
 def rounds_on_copies(
-    models: Sequence[DualEncoder], batch: TimedBatch, occluder: Occluder, case: Case
+    models: Sequence[DualEncoder], batch: TimedBatch, change: ImageChange, case: Case
 ) -> RoundsInTurn:
     """The rounds of `timed_rounds` on every copy of a model, of which the first has the batch."""
 
     def rounds_on(model: DualEncoder) -> InterleavedRounds:
         own_batch = batch if model is models[0] else batch.on(model)
-        return timed_rounds(model, own_batch, occluder, case)
+        return timed_rounds(model, own_batch, change, case)
 
     # Searches of occluders are not timed, so that the devices may work side by side.
     devices = [model.device for model in models]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ...core.verdict import VerdictName
-from .._text import level_text, percent, short
+from .._text import level_number, level_text, percent, short
 from ..series import Point, Series
 from .views import Switches, View
 
@@ -48,7 +48,10 @@ def table_levels(series: Sequence[Series]) -> list[float]:
 
 
 def table_rows(series: Sequence[Series], switches: Switches) -> Iterator[Row]:
-    """One row per series: a cell for each level, then area, retention and half level."""
+    """One row per series: a cell for each level, then area, retention and half level.
+
+    All series are of one family.
+    """
     levels = table_levels(series)
     for line in series:
         yield Row(
@@ -85,7 +88,7 @@ def _curve_cells(line: Series, highest: float) -> tuple[Cell, Cell, Cell]:
     """What the whole curve says."""
     last = line.recall[-1].level
     # A curve that ends early cannot be sorted among the others.
-    ends_at = "" if last == highest else level_text(last)
+    ends_at = "" if last == highest else level_text(last, line.family)
     return (
         _curve_cell(line.auc, ends_at),
         _retention_cell(line, ends_at),
@@ -111,16 +114,23 @@ def _half_cell(line: Series) -> Cell:
         return _nothing_to_keep(line)
     if line.half_level is None:
         return Cell("not reached", _NOT_REACHED)
-    return Cell(percent(line.half_level), order_of(line.half_level), _half_ends(line))
+    half = level_number(line.half_level, line.family)
+    return Cell(half, order_of(line.half_level), _half_ends(line))
 
 
 def _half_ends(line: Series) -> str:
     if line.half_interval is None:
         return ""
     low, high = line.half_interval
+    lower = _whole(low, line)
     if high is None:
-        return f"{percent(low, 0)} or more"
-    return f"{percent(low, 0)}–{percent(high, 0)}"
+        return f"{lower} or more"
+    return f"{lower}–{_whole(high, line)}"
+
+
+def _whole(level: float, line: Series) -> str:
+    is_share = line.family == "occlusion"
+    return percent(level, 0) if is_share else level_number(level, line.family)
 
 
 def _nothing_to_keep(line: Series) -> Cell:

@@ -41,6 +41,7 @@ CHANGE_COLUMNS = (
     "losses",
     "p",
     "p Holm",
+    "family",
 )
 
 
@@ -91,6 +92,7 @@ def _change(cell: CellDifference, p: float, reach: float) -> Change:
     status: Status = "unclear"
     if p < _ALPHA:
         status = "lost" if cell.value < 0 else "gained"
+    # Level 0 is one cell, whatever the perturbation.
     occluder = short(cell.case.occluder) if cell.case.level > 0 else "nothing hidden"
     return Change(
         View(direction=DIRECTIONS.index(cell.direction), k=cell.k),
@@ -128,6 +130,7 @@ def change_csv(changes: Sequence[Change]) -> list[list[object]]:
             cell.losses,
             cell.p,
             change.p,
+            case.family,
         ]
         rows.append(row)
     return rows

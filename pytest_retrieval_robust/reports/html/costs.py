@@ -99,7 +99,7 @@ def _cost(cost: CostMeasurement) -> list[str]:
         short(cost.case.model),
         short(cost.case.dataset),
         short(cost.case.occluder),
-        level_text(cost.case.level),
+        level_text(cost.case.level, cost.case.family),
         number(1e3 * cost.occluded_seconds, 2),
         f"{number(cost.relative_cost, 2)} ({number(low, 2)}–{number(high, 2)})",
         latency,

@@ -8,10 +8,12 @@ from itertools import groupby
 
 from markupsafe import Markup
 
+from ...core.cases import clean_words, level_word
 from .._text import short
+from ..family_summary import FAMILY_SUBJECTS
 from ..series import Point, Series, what_is_hidden
 from .svg import Axes, Rule, Trace, described, panel
-from .views import Switches, View
+from .views import AXES, Switches, View
 
 
 @dataclass(frozen=True)
@@ -45,26 +47,35 @@ class _Line:
 
 
 def curve_figures(series: Sequence[Series], switches: Switches) -> Iterator[Figure]:
-    """Models overlaid: one figure per data set, occluder, direction and k."""
+    """Models overlaid: one figure per data set, perturbation, direction and k.
+
+    All series are of one family.
+    """
 
     def line(one_series: Series) -> _Line:
         number = switches.models.index(one_series.model)
         return _Line(number, one_series.model, one_series)
 
-    axes = ("dataset", "occluder", "direction", "k")
+    if not series:
+        return iter(())
+    axes = ("dataset", AXES[series[0].family], "direction", "k")
     return _figures(series, switches, axes, line)
 
 
-def occluder_figures(series: Sequence[Series], switches: Switches) -> Iterator[Figure]:
-    """Occluders overlaid: one figure per data set, model, direction and k.
+def member_figures(series: Sequence[Series], switches: Switches) -> Iterator[Figure]:
+    """The members of one family overlaid: one figure per data set, model, direction and
+    k.
 
-    There is none where the run has a single occluder.
+    There is none where the run has a single member.
     """
-    if len(switches.occluders) < 2:
+    if not series:
+        return iter(())
+    members = switches.names(AXES[series[0].family])
+    if len(members) < 2:
         return iter(())
 
     def line(one_series: Series) -> _Line:
-        number = switches.occluders.index(one_series.occluder)
+        number = members.index(one_series.occluder)
         return _Line(number, one_series.occluder, one_series)
 
     axes = ("dataset", "model", "direction", "k")
@@ -90,7 +101,7 @@ def _figure(lines: Sequence[_Line], view: View) -> Figure:
     series = [line.series for line in lines]
     first = series[0]
     levels = sorted({point.level for line in series for point in line.recall})
-    subject = first.model if view.occluder is None else first.occluder
+    subject = first.occluder if view.model is None else first.model
     title = (
         f"Recall@{first.k}, {first.direction.replace('-', ' ')},"
         f" {short(subject)} on {short(first.dataset)}"
@@ -98,7 +109,7 @@ def _figure(lines: Sequence[_Line], view: View) -> Figure:
     axis = _axis_of(series)
     recall = panel(
         [Trace(line.number, _points(line.series.recall)) for line in lines],
-        Axes(levels, axis.label, f"Recall@{first.k}, %", axis.unit),
+        Axes(levels, axis.label, f"Recall@{first.k}, %", axis.unit, first.family),
         f"{title}. In words below.",
         rules=_rules(first),
     )
@@ -107,7 +118,13 @@ def _figure(lines: Sequence[_Line], view: View) -> Figure:
     if retained and len(levels) > 1:
         retention = panel(
             [Trace(line.number, _points(line.series.retention)) for line in retained],
-            Axes(levels, axis.label, "kept of Recall at level 0, %", axis.unit),
+            Axes(
+                levels,
+                axis.label,
+                f"kept of Recall at {level_word(first.family)} 0, %",
+                axis.unit,
+                first.family,
+            ),
             f"What is kept of {title}. In words below.",
         )
         panels.append(retention)
@@ -138,13 +155,15 @@ def _points(
 def _words(line: _Line) -> Words:
     series = line.series
     recalls = [(point.level, point.value) for point in series.recall]
-    text = described(recalls, series.half_level) + _retention_words(series)
+    text = described(recalls, series.half_level, series.family)
+    text += _retention_words(series)
     return Words(line.number, short(line.name), text)
 
 
 def _retention_words(series: Series) -> str:
     if series.is_at_chance:
-        return "; at chance with nothing hidden, so there is nothing to keep"
+        clean = clean_words(series.family)
+        return f"; at chance {clean}, so there is nothing to keep"
     if series.last_retention is None or len(series.retention) < 2:
         return ""
     return f"; {100 * series.last_retention:.0f} % of it is kept"
@@ -161,6 +180,9 @@ class _Axis:
 
 
 def _axis_of(series: Sequence[Series]) -> _Axis:
+    family = series[0].family
+    if family != "occlusion":
+        return _Axis(f"severity of the {FAMILY_SUBJECTS[family]}, 0 to 1", "severity")
     severities = [line.is_severity for line in series]
     if all(severities):
         return _Axis("severity of the occlusion, %", "severity")
@@ -175,16 +197,19 @@ def _note(series: Sequence[Series], levels: Sequence[float]) -> str:
     sentences = [f"{first.queries:,} {noun}, gallery of {first.gallery:,}."]
     sentences += what_is_hidden(series)
     seeds = max(len(line.seeds) for line in series)
+    layouts = "mask layouts" if first.family == "occlusion" else "seeds"
     if seeds > 1:
         sentences.append(
-            f"Means over {seeds} mask layouts. Bands hold the error by queries and by"
-            " layouts."
+            f"Means over {seeds} {layouts}. Bands hold the error by queries and by"
+            f" {layouts.split()[-1]}."
         )
     at_chance = dict.fromkeys(short(line.model) for line in series if line.is_at_chance)
     if at_chance:
         sentences.append(
-            f"No retention of {', '.join(at_chance)}: at chance with nothing hidden."
+            f"No retention of {', '.join(at_chance)}: at chance"
+            f" {clean_words(first.family)}."
         )
     if len(levels) == 1:
-        sentences.append("One level was measured: no curve, and nothing to keep.")
+        word = level_word(first.family)
+        sentences.append(f"One {word} was measured: no curve, and nothing to keep.")
     return " ".join(sentences)

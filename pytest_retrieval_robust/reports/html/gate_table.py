@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ...core.cases import level_word, levels_word
 from ...core.verdict import GateKind, Verdict, VerdictName
 from .._text import number, plain, short
 
@@ -32,6 +33,7 @@ GATE_COLUMNS = (
     "confidence",
     "detectable loss",
     "sentence",
+    "family",
 )
 
 
@@ -83,11 +85,12 @@ def _place(verdict: Verdict) -> str:
     occluder = short(case.occluder)
     if verdict.is_of_a_search:
         return occluder
+    levels = levels_word(case.family)
     if verdict.gate.is_pooled:
-        return f"{occluder}, all levels and seeds"
-    level = f"level {case.level:g}"
+        return f"{occluder}, all {levels} and seeds"
+    level = f"{level_word(case.family)} {case.level:g}"
     if verdict.gate.kind.is_of_a_curve:
-        level = f"levels 0 to {case.level:g}"
+        level = f"{levels} 0 to {case.level:g}"
     return f"{occluder}, {level}, seed {case.seed}"
 
 
@@ -117,4 +120,5 @@ def _csv_row(verdict: Verdict) -> list[object]:
         verdict.confidence,
         verdict.detectable_loss,
         plain(verdict.sentence),
+        case.family,
     ]

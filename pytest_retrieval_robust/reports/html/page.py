@@ -19,7 +19,7 @@ from ...core.outcomes import ModelRecord
 from ...core.verdict import GateKind, VerdictName
 from ...gate.record import RunRecord
 from .._text import level_text, number, percent, plain, readable, short
-from ..metric_tables import MetricTable, metric_table
+from ..metric_tables import MetricTable, metric_tables
 from ..notes import notes_of
 from ..run_series import series_of
 from ..saved_run import host_of
@@ -27,8 +27,9 @@ from ..series import Series
 from .cell_table import Row, table_levels, table_rows
 from .changes import Change, changes_of
 from .costs import CostTable, cost_table, speeds
-from .curves import Figure, curve_figures, occluder_figures
+from .curves import Figure, curve_figures, member_figures
 from .downloads import Downloads, downloads_of
+from .families import FamilyPart, family_parts
 from .gate_table import GateRow, gate_rows
 from .provenance import Facts, facts, policy_text
 from .searches import Breaking, Maps, breaking_figures, sensitivity_maps
@@ -50,7 +51,7 @@ def render_html(run: RunRecord, samples: Sequence[SampleSheet] = ()) -> str:
     Images and report texts are in `samples` alone.
     """
     template = _environment().get_template("page.html.j2")
-    return template.render(vars(page_of(run, samples)))
+    return template.render(page_of(run, samples).names())
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,9 @@ class Page:
     guided: list[tuple[str, str]]
     occluder_figures: list[Figure]
     worst_rows: list[WorstRow]
-    metrics: MetricTable
+    families: list[FamilyPart]
+    """Corruptions and text noise."""
+    metrics: list[MetricTable]
     changes: list[Change]
     gates: list[GateRow]
     ungated: int
@@ -125,10 +128,27 @@ class Page:
     policy: str
     downloads: Downloads
 
+    @property
+    def has_recall(self) -> bool:
+        """Whether any outcome was measured."""
+        return bool(self.figures or self.families)
+
+    @property
+    def brand(self) -> str:
+        """What the page is about."""
+        if self.families:
+            return "Retrieval robustness"
+        return "Retrieval under occlusion"
+
+    def names(self) -> dict[str, Any]:
+        """Every name that the template uses, with its value."""
+        return {**vars(self), "has_recall": self.has_recall, "brand": self.brand}
+
 
 def page_of(run: RunRecord, samples: Sequence[SampleSheet] = ()) -> Page:
     series = series_of(run)
     switches = Switches.of(series)
+    hidden = [line for line in series if line.family == "occlusion"]
     numbers = _model_numbers(run, switches)
     changes = changes_of(run)
     gates = gate_rows(run.verdicts)
@@ -139,15 +159,16 @@ def page_of(run: RunRecord, samples: Sequence[SampleSheet] = ()) -> Page:
         switches=switches,
         counts=run.verdict_counts(),
         legend=[(numbers[name], short(name)) for name in switches.models],
-        figures=list(curve_figures(series, switches)),
-        levels=table_levels(series),
-        rows=list(table_rows(series, switches)),
+        figures=list(curve_figures(hidden, switches)),
+        levels=table_levels(hidden),
+        rows=list(table_rows(hidden, switches)),
         layouts=max((len(line.seeds) for line in series), default=1),
-        severities=_severities(series),
+        severities=_severities(hidden),
         guided=guided_kinds(switches.occluders),
-        occluder_figures=list(occluder_figures(series, switches)),
-        worst_rows=list(worst_rows(series, switches)),
-        metrics=metric_table(run),
+        occluder_figures=list(member_figures(hidden, switches)),
+        worst_rows=list(worst_rows(hidden, switches)),
+        families=list(family_parts(series, switches)),
+        metrics=list(metric_tables(run)),
         changes=changes,
         gates=gates,
         ungated=sum(verdict.gate.kind is GateKind.NONE for verdict in run.verdicts),

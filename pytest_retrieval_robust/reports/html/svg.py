@@ -12,6 +12,7 @@ from itertools import groupby, pairwise
 
 from markupsafe import Markup
 
+from ...core.cases import Family, clean_words, levels_word
 from .._text import level_text
 
 _WIDTH = 440.0
@@ -116,6 +117,8 @@ class Axes:
     y_label: str
     unit: str = "hidden"
     """The word beside a level at the pointer."""
+    family: Family = "occlusion"
+    """Levels of an occlusion are shown in %, severities of other families as they are."""
 
 
 def panel(
@@ -131,15 +134,16 @@ def panel(
     Screen readers read `label`.
     """
     frame = _Frame(axes.levels, _top(traces, rules))
-    parts = [*_grid(frame), *_axes(frame, axes.x_label, axes.y_label)]
+    parts = [*_grid(frame), *_axes(frame, axes)]
     parts += [_rule(frame, rule) for rule in rules]
     parts += [_trace(frame, trace, steps) for trace in traces]
     places = ",".join(_short(frame.x(level)) for level in axes.levels)
     shown = ",".join(f"{level:g}" for level in axes.levels)
+    scale = Markup("" if axes.family == "occlusion" else ' data-scale="fraction"')
     head = Markup(
         '<svg class="plot" role="img" viewBox="0 0 {} {}" data-x="{}" data-levels="{}"'
-        ' data-unit="{}" aria-label="{}">'
-    ).format(int(_WIDTH), int(_HEIGHT), places, shown, axes.unit, label)
+        ' data-unit="{}"{} aria-label="{}">'
+    ).format(int(_WIDTH), int(_HEIGHT), places, shown, axes.unit, scale, label)
     return head + Markup("".join(parts)) + Markup("</svg>")
 
 
@@ -180,22 +184,25 @@ def _grid(frame: _Frame) -> Iterable[str]:
     yield f'<g class="y">{"".join(numbers)}</g>'
 
 
-def _axes(frame: _Frame, x_label: str, y_label: str) -> Iterable[str]:
+def _axes(frame: _Frame, axes: Axes) -> Iterable[str]:
+    scale = 100 if axes.family == "occlusion" else 1
     base = _HEIGHT - _BOTTOM
     ticks = []
     numbers = []
     for level in _thinned(frame):
         x = _short(frame.x(level))
         ticks.append(f"M{x} {base:g}v4")
-        numbers.append(f'<text x="{x}" y="{base + 16:g}">{100 * level:g}</text>')
+        numbers.append(f'<text x="{x}" y="{base + 16:g}">{scale * level:g}</text>')
     line = f"M{_LEFT:g} {base:g}H{_WIDTH - _RIGHT:g}"
     yield f'<path class="axis" d="{line}{"".join(ticks)}"/>'
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
     upward = (_TOP + base) / 2
-    below = f'<text x="{middle:g}" y="{_HEIGHT - 6:g}">{Markup.escape(x_label)}</text>'
+    below = (
+        f'<text x="{middle:g}" y="{_HEIGHT - 6:g}">{Markup.escape(axes.x_label)}</text>'
+    )
     beside = (
         f'<text transform="rotate(-90 11 {upward:g})" x="11" y="{upward:g}">'
-        f"{Markup.escape(y_label)}</text>"
+        f"{Markup.escape(axes.y_label)}</text>"
     )
     yield f'<g class="x">{"".join(numbers)}{below}{beside}</g>'
 
@@ -327,24 +334,31 @@ def interval(value: float, low: float, high: float, reach: float) -> Markup:
     )
 
 
-def described(points: Iterable[tuple[float, float | None]], half: float | None) -> str:
+def described(
+    points: Iterable[tuple[float, float | None]],
+    half: float | None,
+    family: Family = "occlusion",
+) -> str:
     """A line in words."""
+
+    def at(level: float) -> str:
+        word = "" if family == "occlusion" else "severity "
+        return f"{word}{level_text(level, family)}"
+
     known = [(level, value) for level, value in points if value is not None]
     if not known:
         return "no number"
     first_level, first = known[0]
     last_level, last = known[-1]
-    place = (
-        "with nothing hidden" if first_level == 0 else f"at {level_text(first_level)}"
-    )
+    place = clean_words(family) if first_level == 0 else f"at {at(first_level)}"
     begin = f"{100 * first:.1f} % {place}"
     if len(known) == 1:
         return begin
     before, after = max(pairwise(known), key=lambda pair: pair[0][1] - pair[1][1])
-    fall = f"the steepest fall from {level_text(before[0])} to {level_text(after[0])}"
+    fall = f"the steepest fall from {at(before[0])} to {level_text(after[0], family)}"
     if before[1] <= after[1]:
-        fall = "no fall between any two levels"
-    end = f"{100 * last:.1f} % at {level_text(last_level)}"
+        fall = f"no fall between any two {levels_word(family)}"
+    end = f"{100 * last:.1f} % at {at(last_level)}"
     if half is None:
         return f"{begin}, {end}, {fall}"
-    return f"{begin}, {end}, {fall}; half of it is gone at {level_text(round(half, 3))}"
+    return f"{begin}, {end}, {fall}; half of it is gone at {at(round(half, 3))}"

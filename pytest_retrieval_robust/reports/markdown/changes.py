@@ -68,7 +68,7 @@ def _row(cell: CellDifference, p: float) -> tuple[str, ...]:
         code(case.model),
         code(case.dataset),
         code(case.occluder) if case.level > 0 else "nothing hidden",
-        level_text(case.level),
+        level_text(case.level, case.family),
         percent(cell.baseline),
         percent(cell.candidate),
         f"{100 * cell.value:+.1f}",

@@ -47,7 +47,7 @@ def cost_blocks(run: RunRecord) -> Iterator[str]:
             code(case.model),
             code(case.dataset),
             code(case.occluder),
-            level_text(case.level),
+            level_text(case.level, case.family),
             number(1e3 * cost.occluded_seconds, 2),
             number(cost.relative_cost, 2),
         )

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from ...core.cases import DIRECTIONS
 from ...core.verdict import VerdictName
 from ...core.words import counted
-from .._text import level_text, percent
+from .._text import level_number, level_text, percent
 from ..series import Point, Series, what_is_hidden
 from .dialect import code, folded, table, text
 
-_MARKS: dict[VerdictName, str] = {
+MARKS: dict[VerdictName, str] = {
     "pass": " ✓",
     "fail": " ✕",
     "inconclusive": " ?",
@@ -53,12 +53,15 @@ def _tables(series: Sequence[Series]) -> Iterator[str]:
     for line in series:
         groups.setdefault((line.dataset, line.occluder), []).append(line)
     for group in groups.values():
-        yield _table(group)
+        yield recall_table(group)
 
 
-def _table(series: Sequence[Series]) -> str:
+def recall_table(series: Sequence[Series]) -> str:
+    """A row per model, of one data set and perturbation in one direction at one k."""
+    family = series[0].family
     levels = sorted({point.level for line in series for point in line.recall})
-    heads = ("model", *map(level_text, levels), "kept", "half gone at")
+    of_levels = (level_text(level, family) for level in levels)
+    heads = ("model", *of_levels, "kept", "half gone at")
     rows = [_row(line, levels) for line in series]
     return f"{_head(series)}\n\n{table(heads, rows, 1)}"
 
@@ -78,7 +81,7 @@ def _head(series: Sequence[Series]) -> str:
 
 def _row(line: Series, levels: Sequence[float]) -> list[str]:
     cells = {
-        point.level: f"{percent(point.value)}{_MARKS[verdict]}{_interval(point)}"
+        point.level: f"{percent(point.value)}{MARKS[verdict]}{_interval(point)}"
         for point, verdict in zip(line.recall, line.verdicts, strict=True)
     }
     recalls = [cells.get(level, "") for level in levels]
@@ -94,10 +97,10 @@ def _summary(line: Series, highest: float) -> tuple[str, str]:
     # Without it, a curve that ends early would look like the better one.
     last = line.recall[-1].level
     if last != highest:
-        kept += f" (to {level_text(last)})"
+        kept += f" (to {level_text(last, line.family)})"
     if line.half_level is None:
         return kept, "not reached"
-    return kept, percent(line.half_level)
+    return kept, level_number(line.half_level, line.family)
 
 
 def _interval(point: Point) -> str:

@@ -9,11 +9,13 @@ from ...core.words import counted
 from ...gate.record import RunRecord
 from ...gate.release import Status
 from .._text import short
+from ..family_sentences import sentences
 from ..metric_tables import metric_blocks
 from ..notes import notes_of
 from ..run_series import series_of
 from .changes import change_blocks
 from .dialect import code, listed, text
+from .family_tables import family_blocks
 from .measurements import cost_blocks, search_blocks
 from .provenance import provenance_block
 from .recall_tables import recall_blocks
@@ -30,7 +32,9 @@ def blocks(run: RunRecord) -> Iterator[str]:
     A reader with less room, such as a step's summary, takes the first of them.
     """
     release = run.release
-    yield f"## {release.sign} {release.title}: retrieval under occlusion"
+    has_families = any(each.case.family != "occlusion" for each in run.outcomes)
+    subject = "retrieval robustness" if has_families else "retrieval under occlusion"
+    yield f"## {release.sign} {release.title}: {subject}"
     if release.status is not Status.PASSED:
         yield text(release.why)
     yield _counts(run)
@@ -39,7 +43,9 @@ def blocks(run: RunRecord) -> Iterator[str]:
     yield from listed("Inconclusive", _sentences_of(run, "inconclusive"))
     yield from _absent_models(run)
     yield from change_blocks(run)
-    yield from recall_blocks(series_of(run))
+    series = series_of(run)
+    yield from recall_blocks([line for line in series if line.family == "occlusion"])
+    yield from family_blocks(series)
     yield from metric_blocks(run)
     yield from search_blocks(run)
     yield from cost_blocks(run)
@@ -64,7 +70,7 @@ def _counts(run: RunRecord) -> str:
 
 
 def _sentences_of(run: RunRecord, name: VerdictName) -> list[str]:
-    return [verdict.sentence for verdict in run.verdicts if verdict.verdict == name]
+    return sentences(verdict for verdict in run.verdicts if verdict.verdict == name)
 
 
 def _absent_models(run: RunRecord) -> Iterator[str]:

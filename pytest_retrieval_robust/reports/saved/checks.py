@@ -20,6 +20,7 @@ from ...core.searches import BreakingOutcome
 from ...core.words import counted
 from ...gate.arrays import case_key
 from ...gate.measurements import Measurements
+from .counterfactual_checks import counterfactual_contradictions
 
 ROUNDING = 1e-9
 """What two numbers may differ by that are computed in two ways."""
@@ -56,6 +57,11 @@ def contradictions(measured: Measurements) -> Iterator[Contradiction]:
         yield from _of_cost(cost)
     for search in measured.breaking:
         yield from _of_search(search)
+    for counterfactual in measured.counterfactuals:
+        dataset = datasets[counterfactual.case.dataset]
+        pairs = counterfactual_contradictions(counterfactual, dataset, measured.plan.ks)
+        for expected, got in pairs:
+            yield Contradiction(expected, got)
 
 
 def differs(number: float, expected: float) -> bool:
@@ -69,6 +75,7 @@ def _repetitions(measured: Measurements) -> Iterator[Contradiction]:
         "case": [outcome.case for outcome in measured.outcomes],
         "case that was timed": [cost.case for cost in measured.costs],
         "search": [search.case for search in measured.breaking],
+        "case with edits": [outcome.case for outcome in measured.counterfactuals],
         "model": [model.name for model in measured.models],
         "data set": [dataset["name"] for dataset in measured.datasets],
     }
@@ -84,14 +91,19 @@ def _unknown_names(measured: Measurements) -> Iterator[Contradiction]:
     cells = [
         *(outcome.case for outcome in measured.outcomes),
         *(cost.case for cost in measured.costs),
+        *(edits.case for edits in measured.counterfactuals if edits.case.level > 0),
     ]
-    cases = [*cells, *(search.case for search in measured.breaking)]
+    # Neither a search nor clean images name an occluder of the plan.
+    cases = [
+        *cells,
+        *(search.case for search in measured.breaking),
+        *(edits.case for edits in measured.counterfactuals),
+    ]
     models = {case.model for case in cases}
     datasets = {case.dataset for case in cases}
     described = {dataset["name"] for dataset in measured.datasets}
     yield from _outside("models of the run's plan", models, plan.models)
     yield from _outside("data sets of the run's plan", datasets, plan.datasets)
-    # The case of a search names no occluder of the plan.
     for family, kind in _KINDS.items():
         names = {case.occluder for case in cells if case.family == family}
         yield from _outside(f"{kind} of the run's plan", names, plan.names_of(family))

@@ -59,6 +59,7 @@ def document_of(run: RunRecord, ranks_sha256: str | None, host: Json) -> RunDocu
         verdicts=[VerdictForm(**verdict.as_json()) for verdict in run.verdicts],
         changed=[ChangedForm(**vars(each)) for each in run.changed] or UNSET,
         corruption_errors=list(map(_corruption_errors, run.corruption_errors)) or UNSET,
+        counterfactuals=list(run.counterfactuals),
     )
 
 
@@ -157,6 +158,7 @@ def measured_of(document: RunDocument, notes: tuple[str, ...]) -> Measurements:
         outcomes=tuple(map(_outcome, document.outcomes)),
         costs=tuple(document.costs),
         breaking=tuple(map(_search, document.breaking)),
+        counterfactuals=tuple(document.counterfactuals),
         models=tuple(map(_model, document.models)),
         datasets=tuple(map(to_plain, document.datasets)),
         broken=tuple(run.broken),

@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from ...core.cases import Case, Direction, Family, Plan
 from ...core.codec import NAMED_BY_K, ByK, Count, Json, Positive, Share
 from ...core.costs import CostMeasurement
+from ...core.counterfactual_outcomes import CounterfactualOutcome
 from ...core.outcomes import Scores, Timing
 from ...core.searches import HeatMap
 from ...gate.release import Status
@@ -327,3 +328,5 @@ class RunDocument(_Form):
     """Absent in runs of earlier versions, and where no ranks were kept."""
     corruption_errors: list[CorruptionErrorsForm] | UnsetType = UNSET
     """Absent without a baseline that can be compared."""
+    counterfactuals: list[CounterfactualOutcome] = field(default_factory=list)
+    """Missing where no edited reports were measured."""

@@ -20,6 +20,8 @@ def leave_out_the_usual(data: Json) -> None:
         if part.get("family") == "occlusion":
             del part["family"]
     _leave_out_empty_plans(data["run"]["plan"])
+    if not data["counterfactuals"]:
+        del data["counterfactuals"]
 
 
 def _leave_out_empty_metrics(outcome: Json) -> None:
@@ -47,8 +49,13 @@ def _with_family(data: Json) -> Iterator[Json]:
     """Every part that says which family it is about."""
     yield from data["curves"]
     yield from data["layouts"]
-    changed = data.get("changed", ())
-    for part in (data["outcomes"], data["costs"], data["verdicts"], changed):
+    for part in (
+        data["outcomes"],
+        data["costs"],
+        data["verdicts"],
+        data["counterfactuals"],
+        data.get("changed", ()),
+    ):
         for each in part:
             yield each["case"]
     for cell in (data["baseline"] or {}).get("cells", ()):

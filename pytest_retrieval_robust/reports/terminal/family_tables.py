@@ -19,9 +19,8 @@ _HEADS = (
     f"{'half':>7}{'fails':>8}"
 )
 _LEGEND = (
-    "mean, worst: over the severities above 0   kept: mean / clean   half: the severity"
-    " that halves it",
-    "fails: the smallest severity whose gate on recall or retention is not met",
+    "mean, worst: over the severities above 0   kept: mean / clean",
+    "half: the severity that halves it   fails: the first one whose gate is not met",
 )
 _ALL_SHOWN_BY = "(`-v` shows them all, and so does --robust-report FILE.html)"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..family_sentences import sentences_by_severity
+from ..family_sentences import sentences
 from ..metric_tables import metric_lines
 from ..notes import decoding_notes, loading_notes
 from .baseline import baseline_lines
@@ -108,10 +108,10 @@ def verdict_lines(run: RunRecord, verbosity: int = 0) -> Iterator[Line]:
         ("inconclusive", "inconclusive:", "yellow"),
     ):
         verdicts = [verdict for verdict in run.verdicts if verdict.verdict == name]
-        sentences = list(sentences_by_severity(verdicts))
+        said = sentences(verdicts)
         if verbosity > 0:
-            sentences = [verdict.sentence for verdict in verdicts]
-        yield from sentence_lines(head, sentences, colour)
+            said = [verdict.sentence for verdict in verdicts]
+        yield from sentence_lines(head, said, colour)
 
 
 def _absent_models(run: RunRecord, verbosity: int) -> list[str]:

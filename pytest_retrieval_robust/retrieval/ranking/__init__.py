@@ -29,6 +29,7 @@ from ._checks import (
 )
 from ._counting import count_wrong
 from ._custom import custom_counts, on_device_of, scored
+from ._duels import Duels, right_wins
 from ._exact import Side, plain_sums
 from ._filter import make_filter
 from ._kernels import Engine, engine_for
@@ -40,12 +41,14 @@ from ._top_k import top_k
 
 __all__ = [
     "BestAnswers",
+    "Duels",
     "Groups",
     "Rows",
     "Similarity",
     "best_answers",
     "positive_ranks",
     "positive_ranks_both",
+    "right_wins",
     "scored",
     "top_k",
 ]

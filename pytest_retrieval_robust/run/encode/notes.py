@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from ...core.atomic_files import process_mark
-from ...core.cases import CLEAN
 from ...core.errors import ConfigError
 from ...core.files import open_regular
 from ...measure.embeddings.keys import key_of
@@ -93,7 +92,8 @@ def work_key(plan: SweepPlan, shards: ModelShards) -> str:
     Another choice of any of them has notes and marks of its own.
     """
     cells = [
-        (cell.occluder, cell.level, cell.seed) for cell in plan.cells if cell != CLEAN
+        (cell.family, cell.occluder, cell.level, cell.seed)
+        for cell in (*plan.changes, *plan.noises)
     ]
     pairs = plan.pairs
     sizes = [len(pairs.images), len(pairs.reports), plan.batch_size]

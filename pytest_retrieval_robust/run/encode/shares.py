@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from .marks import Kind, Marks
-from .sweep_part import ReportBatch, Share, SweepPart
+from .sweep_part import Share, SweepPart
 
 if TYPE_CHECKING:
     from ...measure.sweep.plan import BatchPlan
@@ -41,10 +41,9 @@ def share_of(work: SweepPart, names: Sequence[str], begins: Begins) -> Share:
     of_images = [name for name in names if name[0] == Kind.IMAGES.value]
     of_reports = [name for name in names if name[0] == Kind.REPORTS.value]
 
-    def reports() -> Iterator[ReportBatch]:
-        batches = work.report_batches
+    def reports() -> Iterator[int]:
         for name in filter(begins, of_reports):
-            yield batches[int(name[1:])]
+            yield int(name[1:])
 
     def images() -> Iterator[BatchPlan]:
         batches = work.plan.batches

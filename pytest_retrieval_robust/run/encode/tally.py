@@ -40,7 +40,8 @@ UNKNOWN_MODEL = (
     " after this process had begun"
 )
 UNKNOWN_INPUTS = (
-    "an occluder does not say what its masks follow from: give it a looked_at method"
+    "an occluder or a corruption does not say what its changes follow from: give it a"
+    " looked_at method"
 )
 
 

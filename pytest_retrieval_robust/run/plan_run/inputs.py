@@ -62,19 +62,22 @@ def _work(session: RobustSession, planned: PlannedSweep, device: str) -> SweepWo
 
     settings = session.settings
     pairs = pairs_of(session.loader.dataset(planned.dataset), settings.limit)
-    occluders = session.selection.occluders
-    kept = [one for one in planned.cells if declares_inputs(occluders[one.occluder])]
+    images = [cell for cell in planned.cells if cell.family != "text-noise"]
+    selection = session.selection
+    changes = [selection.perturbation(one.family, one.occluder) for one in images]
+    kept = [change for change in changes if declares_inputs(change)]
     model = session.loader.model(planned.model)
     return SweepWork(
         planned.model,
         planned.dataset,
         len(pairs.images),
         len(pairs.texts),
-        1 + len(planned.cells),
+        1 + len(images),
         int(encode_reports(model, ["normal chest"]).rows.shape[1]),
         settings.batch_size or batch_size(device),
         # An embedding of a model without a hash of its weights is never kept.
         0 if model.card.sha256 is None else 1 + len(kept),
+        text_cells=len(planned.cells) - len(images),
     )
 
 

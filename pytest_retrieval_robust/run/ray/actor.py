@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ...core.cases import Cell
     from ..session import RobustSession
     from .actor_sweep import ActorSweep
 
@@ -53,9 +54,9 @@ class EncodingActor:
             return Refusal(sent_error(error, expected))
         return Ready(self._sweep.sameness, self._sweep.sees_store)
 
-    def open_reports(self) -> None:
-        """Take batches of reports from now on."""
-        self._current.open_reports()
+    def open_reports(self, cell: Cell) -> None:
+        """Take batches of reports from now on, as a cell has them."""
+        self._current.open_reports(cell)
 
     def open_images(self, reports: NDArray[np.float32] | None) -> None:
         """Take batches of images; `reports` is (G, D), or None if nothing looks at it."""

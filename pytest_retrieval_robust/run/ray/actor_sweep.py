@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from threading import Lock, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, TypeAlias
 
+from ...core.cases import CLEAN
 from ...core.device import use_device
 from ...measure.embeddings.store import EmbeddingStore
 from ...measure.sweep.gallery import gallery_batch_with_origin, gallery_batches
@@ -70,9 +72,12 @@ class ActorSweep:
         self._receiver = _Receiver(self._queue, self.sees_store)
         self._spent = _SpentTime()
 
-    def open_reports(self) -> None:
-        """Take batches of reports from now on."""
-        self._open(self._encode_reports)
+    def open_reports(self, cell: Cell = CLEAN) -> None:
+        """Take batches of reports from now on, as a cell has them.
+
+        Each actor changes the texts by itself: none is sent.
+        """
+        self._open(partial(self._encode_reports, cell))
 
     def open_images(self, reports: Tensor) -> None:
         """Take batches of images from now on.
@@ -136,9 +141,9 @@ class ActorSweep:
                 queue.halt(Broken(sent_error(error, expected)))
             self._spent.busy_seconds += monotonic() - begun
 
-    def _encode_reports(self, numbers: Iterator[int]) -> None:
+    def _encode_reports(self, cell: Cell, numbers: Iterator[int]) -> None:
         plan = self._plan
-        texts = plan.pairs.texts
+        texts = plan.texts_of(cell)
         batches = gallery_batches(plan.model, texts, plan.batch_size)
         for number in numbers:
             rows, origin = gallery_batch_with_origin(

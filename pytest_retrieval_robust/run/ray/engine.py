@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ...core.cases import CLEAN
 from ...core.outcomes import Timing
 from ...measure.embeddings.shards import ModelShards
+from ...measure.sweep.changes import ignores_gallery
 from ...measure.sweep.gallery import assembled_gallery, gallery_batches
-from ...occluders._own_methods import keeps_methods
 from .messages import ReportsReply, SweepOrder
 from .phases import DealtPhase, Muster
 from .reference import reference_of
@@ -74,17 +75,17 @@ class RaySweep:
             self._is_prepared = True
             self._muster()
 
-    def gallery(self, space: RowSpace) -> Tensor:
+    def gallery(self, space: RowSpace, cell: Cell = CLEAN) -> Tensor:
         try:
-            return self._gallery(space)
+            return self._gallery(space, cell)
         except BaseException:
             self._token.close()
             raise
 
-    def _gallery(self, space: RowSpace) -> Tensor:
+    def _gallery(self, space: RowSpace, cell: Cell) -> Tensor:
         self.prepare()
         plan = self._plan
-        texts = plan.pairs.texts
+        texts = plan.texts_of(cell)
         batches = gallery_batches(plan.model, texts, plan.batch_size)
         rows = self._stored_reports([[texts[n] for n in batch] for batch in batches])
 
@@ -101,7 +102,7 @@ class RaySweep:
         phase = DealtPhase(
             missing,
             2,
-            lambda member: member.handle.open_reports.remote(),
+            lambda member: member.handle.open_reports.remote(cell),
             take,
             f"batch of reports of {plan.pairs.dataset.name}",
             len(self._crew.prepared),
@@ -160,7 +161,7 @@ class RaySweep:
             self._number,
             plan.model.name,
             plan.pairs.dataset.name,
-            tuple(plan.occluders),
+            (*plan.changes, *plan.noises),
             plan.batch_size,
             self._token.enter_context(_token_in(self._store)),
             keeps=self._store is not None,
@@ -219,10 +220,7 @@ class RaySweep:
 
 def _looks_at_reports(plan: SweepPlan) -> bool:
     """Whether an occluder may look at the gallery, which then goes to every actor."""
-    return not all(
-        keeps_methods(occluder, "bind", "looked_at")
-        for occluder in plan.occluders.values()
-    )
+    return not all(map(ignores_gallery, plan.changes.values()))
 
 
 @contextmanager

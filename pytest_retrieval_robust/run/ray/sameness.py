@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...core.cases import Cell
 from ...core.foreign import FOREIGN
 from ...measure.embeddings.identity import may_take
 from ...measure.embeddings.keys import likeness, model_identity
@@ -17,8 +18,11 @@ from ...measure.embeddings.keys import likeness, model_identity
 if TYPE_CHECKING:
     from ...measure.embeddings.identity import ModelIdentity
     from ...measure.embeddings.shards import ModelShards
+    from ...measure.sweep.changes import ImageChange
     from ...measure.sweep.plan import SweepPlan
-    from ...occluders import Occluder
+    from ...texts.noise import TextNoise
+
+_TEXT = "FINDINGS: The heart is normal in size. No pleural effusion is seen."
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,16 +66,17 @@ class Sameness:
         if not is_mixed:
             yield from other.identity.differences(self.identity)
         if self.inputs != other.inputs:
-            yield "the occluders, or the data set's images or reports"
+            yield "what is done to images and reports, or the data set's images or reports"
 
 
 def _inputs_digest(plan: SweepPlan) -> bytes:
     pairs = plan.pairs
-    cells = [f"{cell.occluder} {cell.level!r} {cell.seed}" for cell in plan.cells]
+    cells = [
+        f"{cell.family} {cell.occluder} {cell.level!r} {cell.seed}"
+        for cell in (*plan.cells, *plan.noises)
+    ]
     digest = hashlib.sha256(json.dumps([plan.batch_size, cells]).encode())
-    by_name = {occluder.name: occluder for occluder in plan.occluders.values()}
-    for occluder in by_name.values():
-        digest.update(_occluded(occluder))
+    digest.update(_changed_examples(plan))
     for name in (*pairs.image_ids, *pairs.texts):
         # Written as JSON, so that no other names join to the same bytes.
         digest.update(json.dumps(name).encode())
@@ -79,15 +84,40 @@ def _inputs_digest(plan: SweepPlan) -> bytes:
     return digest.digest()
 
 
-def _occluded(occluder: Occluder) -> bytes:
-    """What an occluder makes of a fixed picture; nothing if it needs more than that."""
+def _changed_examples(plan: SweepPlan) -> bytes:
+    """What each occluder, corruption and noise makes of a fixed example."""
+    examples: dict[tuple[str, str], bytes] = {}
+    for cell, change in plan.changes.items():
+        what = (cell.family, cell.occluder)
+        if what not in examples:
+            examples[what] = _changed_picture(change)
+    for cell, noise in plan.noises.items():
+        what = (cell.family, cell.occluder)
+        if what not in examples:
+            examples[what] = _noised_text(noise)
+    return b"".join(examples.values())
+
+
+def _changed_picture(change: ImageChange) -> bytes:
+    """A fixed picture, changed; nothing if it takes more than that."""
     import torch
 
     from ...core.encoding import WHOLE
+    from ...measure.sweep.changes import changed_pixels
 
     pixels = torch.linspace(0, 1, 3 * 32 * 32).reshape(1, 3, 32, 32)
+    cell = Cell("fixed", 0.5, 0)
     # One that follows the model, or that masks guide, has to be bound first.
     with suppress(*FOREIGN):
-        hidden = occluder.occlude(pixels, ["fixed"], 0.5, 0, WHOLE)
-        return bytes(hidden.cpu().numpy().tobytes())
+        changed = changed_pixels(
+            change, cell, pixels, ["fixed"], [WHOLE], out=torch.empty_like(pixels)
+        )
+        return bytes(changed.cpu().numpy().tobytes())
+    return b""
+
+
+def _noised_text(noise: TextNoise) -> bytes:
+    """A fixed text, changed; nothing where that fails."""
+    with suppress(*FOREIGN):
+        return json.dumps(list(noise.apply([_TEXT], 0.5, 0))).encode()
     return b""

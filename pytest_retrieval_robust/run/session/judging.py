@@ -68,6 +68,7 @@ class Judging:
             outcomes,
             costs=(),
             breaking=(),
+            counterfactuals=(),
             models=(),
             datasets=self._measurer.described_datasets(),
             broken=(),
@@ -98,7 +99,7 @@ class Judging:
         result = self._measurer.sweep_of(case.model, case.dataset)
         if result is None or isinstance(result, RobustError):
             return
-        own = Cell(case.occluder, case.level, case.seed)
+        own = Cell(case.occluder, case.level, case.seed, case.family)
         following = dropwhile(lambda cell: cell != own, result.cells)
         for cell in islice(following, 1, 1 + CELLS_AHEAD):
             measured = result.cells[cell]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ...core.cases import CLEAN, Case, Cell, Json
+from ...core.cases import Case, Cell, Json
 from ...core.errors import MetricError, RobustError, TimedOutError
 from ...core.foreign import FOREIGN, described, let_go, traced, without_frames
 from ...core.memory import or_device_error
@@ -84,7 +84,8 @@ class Measurer:
 
     def curve(self, case: Case) -> Curve:
         """The outcomes of a case at every level of this run."""
-        cases = [replace(case, level=level) for level in self._state.settings.levels]
+        levels = self._state.settings.levels_of(case.family)
+        cases = [replace(case, level=level) for level in levels]
         return Curve(tuple(self.outcome(at_level) for at_level in cases))
 
     def curves(self, case: Case) -> tuple[Curve, ...]:
@@ -132,9 +133,7 @@ class Measurer:
     # Sweeps
 
     def _measured(self, case: Case) -> Measured | RobustError:
-        cell = CLEAN
-        if case.level > 0:
-            cell = Cell(case.occluder, case.level, case.seed)
+        cell = case.cell
         result = self._sweep(case.model, case.dataset, cell)
         return result if isinstance(result, RobustError) else result.cells[cell]
 

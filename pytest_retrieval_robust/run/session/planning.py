@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 
 import pytest
 
-from ...core.cases import Cell
+from ...core.cases import FAMILIES, Cell
 from ..our_tests import CaseParameters, parameters_of
 from ..settings import Settings
 
@@ -42,13 +42,14 @@ class PlannedCells:
         if model is None or dataset is None or occluder is None:
             return
         # A curve needs every level, whichever level the test itself is given.
-        levels = settings.levels
+        levels = settings.levels_of(parameters.family)
         if parameters.level is not None and not _uses_any(fixtures, _CURVE_FIXTURES):
             levels = (parameters.level,)
         seeds = settings.seeds if parameters.seed is None else (parameters.seed,)
         for level in levels:
             for seed in seeds:
-                self.add(model, dataset, Cell(occluder, level, seed))
+                cell = Cell(occluder, level, seed, parameters.family)
+                self.add(model, dataset, cell)
 
     def models_on(self, dataset: str) -> list[str]:
         """The models that are planned on a data set."""
@@ -72,7 +73,15 @@ class PlannedCells:
         """The planned cells above level 0, in an order that never changes."""
         # Level 0 is the same for all, and a sweep measures it anyway.
         cells = [cell for cell in self._cells[model, dataset] if cell.level > 0]
-        return sorted(cells, key=lambda cell: (cell.occluder, cell.level, cell.seed))
+        return sorted(
+            cells,
+            key=lambda cell: (
+                FAMILIES.index(cell.family),
+                cell.occluder,
+                cell.level,
+                cell.seed,
+            ),
+        )
 
 
 def _uses_any(fixtures: Collection[str], names: Iterable[str]) -> bool:

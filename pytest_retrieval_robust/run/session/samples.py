@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ...core.cases import PlannedPerturbation
 from ...core.foreign import FOREIGN
 from ...core.sample_sheets import SampleSheet, hand_over, handed_over
 from .checks import report_entries
@@ -18,6 +19,7 @@ from .state import RunState
 
 if TYPE_CHECKING:
     from ...measure.breaking import BreakingResult
+    from ...measure.sweep.changes import ImageChange
     from ...measure.sweep.run import SweepResult
 
 _KINDS = ("hidden", "breaking")
@@ -70,7 +72,7 @@ class Samples:
         source = SampleSource(
             self._loader.model(model),
             self._loader.dataset(dataset),
-            self._state.selection.occluders,
+            self._image_changes(),
             settings.precision,
             settings.batch_size,
             settings.limit,
@@ -81,6 +83,16 @@ class Samples:
             sheet = sheet_of(result, source)
             if sheet is not None:
                 self._keep_sheet(replace(sheet, model=model, dataset=dataset))
+
+    def _image_changes(self) -> dict[PlannedPerturbation, ImageChange]:
+        """The occluders and corruptions of this run, in their order."""
+        selection = self._state.selection
+        changes: dict[PlannedPerturbation, ImageChange] = {}
+        for name, occluder in selection.occluders.items():
+            changes[PlannedPerturbation("occlusion", name)] = occluder
+        for name, corruption in selection.corruptions.items():
+            changes[PlannedPerturbation("corruption", name)] = corruption
+        return changes
 
     def _keep_sheet(self, sheet: SampleSheet) -> None:
         self._sheets[sheet.key] = sheet

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...core.cases import Plan
+from ...core.cases import Family, Plan, PlannedPerturbation
 from ...core.catalogue import Catalogues
 from ...core.config_file import ConfigFile
 from ...core.errors import RobustError
@@ -66,6 +66,7 @@ class RunState:
         self.tracebacks: dict[str, str] = {}
         """Where code of the user's failed beside the tests, by what it was to make."""
         self._selection: Selection | None = None
+        self._perturbations: dict[PlannedPerturbation, PlannedPerturbation] = {}
 
     @property
     def selection(self) -> Selection:
@@ -120,7 +121,19 @@ class RunState:
             self.settings.levels,
             self.settings.seeds,
             self.settings.ks,
+            tuple(self.selection.corruptions),
+            tuple(self.selection.text_noise),
+            self.settings.severities if self._has_severities else (),
         )
+
+    @property
+    def _has_severities(self) -> bool:
+        return bool(self.selection.corruptions or self.selection.text_noise)
+
+    def planned_perturbation(self, family: Family, name: str) -> PlannedPerturbation:
+        """The same object each time: pytest 8 keeps a fixture's value only for that."""
+        planned = PlannedPerturbation(family, name)
+        return self._perturbations.setdefault(planned, planned)
 
     @property
     def gate_metrics(self) -> tuple[NamedMetric, ...]:

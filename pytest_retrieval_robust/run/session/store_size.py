@@ -46,9 +46,14 @@ class StoreSize:
         as this one.
         """
         cells = [
-            1 + len(self._planned.hidden_cells(other, name))
+            self._image_cells(other, name)
             for name in self._planned.datasets
             for other in self._planned.models_on(name)
         ]
-        own = 1 + len(self._planned.hidden_cells(model, dataset))
+        own = self._image_cells(model, dataset)
         return max(own, sum(cells)) / own
+
+    def _image_cells(self, model: str, dataset: str) -> int:
+        """The cells for which images are encoded: they take nearly all of the room."""
+        cells = self._planned.hidden_cells(model, dataset)
+        return 1 + sum(cell.family != "text-noise" for cell in cells)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ...core.cases import Cell
     from ...measure.pairs import Pairs
+    from ...measure.sweep.changes import Perturbation
     from ...measure.sweep.plan import SweepPlan
     from ...measure.sweep.run import SweepOptions
     from ...models import DualEncoder
-    from ...occluders import Occluder
     from .loading import Loader
     from .state import RunState
 
@@ -23,8 +23,8 @@ class SweepInputs:
 
     encoder: DualEncoder
     pairs: Pairs
-    cells: Sequence[tuple[Cell, Occluder]]
-    """Every cell above level 0, with its occluder."""
+    cells: Sequence[tuple[Cell, Perturbation]]
+    """Every cell above level 0, with what it does."""
     ks: Sequence[int]
     options: SweepOptions
 
@@ -45,7 +45,7 @@ def sweep_inputs(
     from ...measure.sweep.run import SweepOptions
 
     settings = state.settings
-    occluders = state.selection.occluders
+    selection = state.selection
     encoder = loader.model(model)
     options = SweepOptions(
         precision=settings.precision,
@@ -63,7 +63,7 @@ def sweep_inputs(
     return SweepInputs(
         encoder,
         loader.pairs(dataset),
-        [(cell, occluders[cell.occluder]) for cell in cells],
+        [(cell, selection.perturbation(cell.family, cell.occluder)) for cell in cells],
         settings.ks,
         options,
     )

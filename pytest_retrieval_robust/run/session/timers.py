@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from ...core.cases import Case
 from ...core.costs import ReferenceCost
-from ...core.errors import RobustError
+from ...core.errors import ConfigError, RobustError
 from ..selected_models import SelectedModel, selected_model
 from .loading import Loader, give_memory_back
 from .state import RunState
 
 if TYPE_CHECKING:
+    from ...measure.sweep.changes import ImageChange
     from ...measure.timing.rounds import Alone, TimedBatch
     from ...models import DualEncoder
-    from ...occluders import Occluder
 
 
 class Timers:
@@ -40,9 +40,20 @@ class Timers:
         """The loaded model on further devices."""
         return self._loader.copies_of(name)
 
-    def occluder(self, name: str) -> Occluder:
-        """The run's occluder of that name."""
-        return self._state.selection.occluders[name]
+    def change(self, case: Case) -> ImageChange:
+        """The occluder or corruption of a case.
+
+        Raises `ConfigError` for a text noise, which leaves images as they are.
+        """
+        selection = self._state.selection
+        if case.family == "occlusion":
+            return selection.occluders[case.occluder]
+        if case.family == "corruption":
+            return selection.corruptions[case.occluder]
+        raise ConfigError(
+            "Expected an occluder or a corruption to time, got the text noise"
+            f" {case.occluder}, which leaves images as they are. Time another case."
+        )
 
     def timed_batch(self, model: str, dataset: str, images: int) -> TimedBatch:
         """The prepared batch that the timers of a model and data set share."""

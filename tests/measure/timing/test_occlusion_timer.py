@@ -39,8 +39,8 @@ class Source:
     def copies(self, name: str) -> Sequence[DualEncoder]:  # noqa: ARG002
         return self.further
 
-    def occluder(self, name: str) -> Occluder:
-        return load_occluder(name)
+    def change(self, case: Case) -> Occluder:
+        return load_occluder(case.occluder)
 
     def timed_batch(self, model: str, dataset: str, images: int) -> TimedBatch:
         return prepare_batch(self.model(model), load_dataset(dataset, pairs=6), images)

@@ -5,7 +5,7 @@
   const state = {};
 
   // Views: a part is shown where every switch that it depends on stands at its value.
-  const axes = ["k", "direction", "dataset", "occluder", "model"];
+  const axes = ["k", "direction", "dataset", "occluder", "model", "corruption", "noise"];
   const show = () => {
     for (const part of all("[data-view]")) {
       const wanted = axes.every((axis) => !(axis in part.dataset) || part.dataset[axis] === (state[axis] ?? "0"));
@@ -22,6 +22,8 @@
     if (control.type !== "radio" || control.checked) state[control.name] = control.value;
     control.addEventListener("change", () => {
       state[control.name] = control.value;
+      // Several parts may have a switch for the same thing.
+      for (const twin of all(`select[name="${control.name}"]`)) twin.value = control.value;
       show();
     });
   }
@@ -41,8 +43,8 @@
     button.addEventListener("click", () => {
       const shown = button.getAttribute("aria-pressed") !== "true";
       button.setAttribute("aria-pressed", String(shown));
-      const own = `#curves figure [data-series="${button.dataset.toggle}"]`;
-      for (const line of all(own)) line.classList.toggle("off", !shown);
+      const own = `figure [data-series="${button.dataset.toggle}"]`;
+      for (const line of all(own, button.closest("section"))) line.classList.toggle("off", !shown);
     });
   }
 
@@ -111,7 +113,8 @@
       .sort((a, b) => b[1] - a[1]);
     readout.replaceChildren();
     const head = document.createElement("b");
-    const level = `${Math.round(1000 * plot.dataset.levels.split(",")[at]) / 10} %`;
+    const share = plot.dataset.levels.split(",")[at];
+    const level = plot.dataset.scale === "fraction" ? share : `${Math.round(1000 * share) / 10} %`;
     head.textContent = plot.dataset.unit === "hidden" ? `${level} hidden` : `${plot.dataset.unit} ${level}`;
     readout.append(head);
     for (const [trace, value] of lines) {
@@ -130,7 +133,7 @@
     readout.style.left = `${Math.max(8, left)}px`;
     readout.style.top = `${Math.min(event.clientY + 16, innerHeight - readout.offsetHeight - 8)}px`;
   };
-  for (const plot of all("#curves .plot, #occluders .plot")) {
+  for (const plot of all(".curves .plot, #occluders .plot")) {
     plot.addEventListener("pointermove", (event) => point(plot, event));
     plot.addEventListener("pointerleave", () => { readout.hidden = true; });
   }

@@ -1,0 +1,278 @@
+"""Floors of what is measured with edited reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import TypeAlias
+
+from ..core.cases import Case, Direction, Plan
+from ..core.counterfactual_outcomes import (
+    CounterfactualOutcome,
+    WinShare,
+)
+from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
+from ..core.words import counted
+from ..retrieval.intervals import (
+    POWER,
+    Estimate,
+    detectable_loss_of_share,
+    normal_quantile,
+    proportion,
+    surely_reached,
+)
+from .chance import ALMOST_SURELY
+from .decision import ROUNDING, Decision, pass_or_fail
+from .floors import WEAK
+from .number_words import bounds_in_words, settled_by
+
+COIN = 0.5
+"""The win share of a model that guesses."""
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A share with what its verdict is made of."""
+
+    case: Case
+    gate: GateKey
+    minimum: float
+    share: float
+    images: int
+    effective: float
+    by_chance: float
+    """What guessing reaches on average."""
+    words: str
+    """What it is, as the beginning of a sentence."""
+
+    def verdict(self, decision: Decision) -> Verdict:
+        """Whether the share reaches the floor."""
+        surely = surely_reached(self.images, self.by_chance, ALMOST_SURELY)
+        if self.minimum <= surely:
+            return self._of_no_gate(surely)
+        estimate = proportion(
+            self.share, self.images, decision.confidence, self.images / self.effective
+        )
+        name = self._decided(estimate, decision)
+        more_queries = None
+        if name == "inconclusive":
+            more_queries = estimate.queries_to_clear(self.minimum, decision.confidence)
+        loss = self._detectable_loss(estimate, decision)
+        return Verdict(
+            self.case,
+            self.gate,
+            name,
+            self.share,
+            self.minimum,
+            f"{self.words} is {self.share:.3f}"
+            f"{self._ending(name, estimate, decision, more_queries)}",
+            bounds=(estimate.low, estimate.high),
+            decided_by=decision.by,
+            confidence=decision.confidence,
+            detectable_loss=loss,
+            more_queries=more_queries,
+            tolerated=name == "inconclusive" and decision.tolerates_inconclusive,
+            # What chance reaches anyway cannot be lost.
+            weak=loss > WEAK * (self.share - self.by_chance),
+        )
+
+    def _of_no_gate(self, surely: float) -> Verdict:
+        """The verdict on a floor that guessing meets."""
+        if self.minimum == 0:
+            sentence = (
+                f"{self.words}: not judged, because a min of 0 takes the gate away."
+            )
+            return _unmeasured(self.case, self.gate, 0.0, sentence, "ungated")
+        sentence = (
+            f"{self.words}: this gate cannot fail, because guessing reaches"
+            f" {surely:.3f} too. Raise min, or take the gate away."
+        )
+        verdict = _unmeasured(self.case, self.gate, self.minimum, sentence)
+        return replace(verdict, observed=self.share, weak=True)
+
+    def _decided(self, estimate: Estimate, decision: Decision) -> VerdictName:
+        floor = self.minimum - ROUNDING
+        if decision.by == "point":
+            return pass_or_fail(estimate.value >= floor)
+        if estimate.low >= floor:
+            return "pass"
+        return "fail" if estimate.high < floor else "inconclusive"
+
+    def _detectable_loss(self, estimate: Estimate, decision: Decision) -> float:
+        """The loss at which the gate fails with a probability of 0.8."""
+        deviates = normal_quantile(POWER)
+        if decision.by == "bound":
+            deviates += normal_quantile(decision.confidence)
+        room = max(0.0, estimate.value - self.minimum)
+        return detectable_loss_of_share(
+            room, deviates, estimate.error, estimate.value, estimate.queries
+        )
+
+    def _ending(
+        self,
+        name: VerdictName,
+        estimate: Estimate,
+        decision: Decision,
+        more_queries: int | None,
+    ) -> str:
+        floor = f"the floor of {self.minimum:.3f}"
+        bounds = ""
+        if decision.by == "bound":
+            bounds = bounds_in_words(estimate, decision.confidence)
+        if name == "pass":
+            return f"{bounds}, at least {floor}."
+        if name == "fail":
+            return f"{bounds}, below {floor}."
+        return (
+            f"{bounds}: whether it reaches {floor} is open{settled_by(more_queries)}."
+        )
+
+
+@dataclass(frozen=True)
+class CounterfactualFloor:
+    """`counterfactual = { kind = "negation", min = 0.7 }`: the least share of images whose
+    own report beats its edits.
+
+    A kind may be a glob: then the worst of the kinds decides. None is over all kinds.
+    """
+
+    kind: str | None
+    minimum: float
+
+    @property
+    def key(self) -> GateKey:
+        return GateKey(GateKind.COUNTERFACTUAL, name=self.kind)
+
+    def gate(self, _: Direction | None = None) -> GateKey:
+        """The gate that its verdicts name."""
+        return self.key
+
+    def applies_at(self, case: Case) -> bool:
+        """Wherever images are compared with edits: not where the reports are noised."""
+        return case.family != "text-noise"
+
+    def is_planned_at(self, case: Case, _: Plan) -> bool:
+        """At cells in which something is done to the images; the clean one has a plan of
+        its own.
+        """
+        return case.level > 0 and self.applies_at(case)
+
+    def judge(self, outcome: CounterfactualOutcome, decision: Decision) -> Verdict:
+        """Whether the share of the worst kind that is meant reaches the floor."""
+        shares = self._shares(outcome)
+        if not shares:
+            return self._without_edits(outcome)
+        verdicts = [self._judged(outcome, share, decision) for share in shares]
+        return min(verdicts, key=_severity)
+
+    def _shares(self, outcome: CounterfactualOutcome) -> Sequence[WinShare]:
+        if self.kind is None:
+            return () if outcome.overall is None else (outcome.overall,)
+        return [share for share in outcome.kinds if fnmatchcase(share.kind, self.kind)]
+
+    def _without_edits(self, outcome: CounterfactualOutcome) -> Verdict:
+        kind = "" if self.kind is None else f" of kind {self.kind!r}"
+        kinds = ", ".join(share.kind for share in outcome.kinds) or "none"
+        sentence = (
+            f"{_subject(outcome)}: not measured, because no report has an edit{kind}"
+            f" ({counted(outcome.edited, 'report')} of {outcome.reports} edited, kinds:"
+            f" {kinds}). Gate a kind that the data has, or give edits of this one."
+        )
+        return _unmeasured(outcome.case, self.gate(), self.minimum, sentence)
+
+    def _judged(
+        self, outcome: CounterfactualOutcome, share: WinShare, decision: Decision
+    ) -> Verdict:
+        edits = "edits of all kinds"
+        if self.kind is not None:
+            edits = f"edits of kind {share.kind}"
+        judged = _Judged(
+            case=outcome.case,
+            gate=self.gate(),
+            minimum=self.minimum,
+            share=share.share,
+            images=share.images,
+            effective=share.effective,
+            by_chance=COIN,
+            words=f"{_subject(outcome)}: win share over {edits}"
+            f" ({counted(share.images, 'image')})",
+        )
+        return judged.verdict(decision)
+
+
+@dataclass(frozen=True)
+class DistractorFloor:
+    """`distractor_recall = { k = 10, min = 0.4 }`: the least Recall@k image-to-report with
+    all edits in the gallery.
+    """
+
+    k: int
+    minimum: float
+
+    @property
+    def key(self) -> GateKey:
+        return GateKey(GateKind.DISTRACTOR_RECALL, self.k)
+
+    def gate(self, _: Direction | None = None) -> GateKey:
+        """The gate that its verdicts name."""
+        return self.key
+
+    def applies_at(self, case: Case) -> bool:
+        """Wherever images are compared with edits: not where the reports are noised."""
+        return case.family != "text-noise"
+
+    def is_planned_at(self, case: Case, _: Plan) -> bool:
+        """At cells in which something is done to the images; the clean one has a plan of
+        its own.
+        """
+        return case.level > 0 and self.applies_at(case)
+
+    def judge(self, outcome: CounterfactualOutcome, decision: Decision) -> Verdict:
+        """Whether Recall@k among all edits reaches the floor."""
+        recall = outcome.with_distractors
+        if not recall.distractors or self.k not in recall.recall:
+            sentence = (
+                f"{_subject(outcome)}: not measured at k={self.k}, with"
+                f" {counted(recall.distractors, 'edit')} to add to the gallery. Give"
+                " edits of the reports, and measure that k."
+            )
+            return _unmeasured(outcome.case, self.gate(), self.minimum, sentence)
+        judged = _Judged(
+            case=outcome.case,
+            gate=self.gate(),
+            minimum=self.minimum,
+            share=recall.recall[self.k],
+            images=recall.queries,
+            effective=recall.effective[self.k],
+            by_chance=recall.chance[self.k],
+            words=f"{_subject(outcome)}: Recall@{self.k} image-to-report with"
+            f" {counted(recall.distractors, 'edit')} in the gallery",
+        )
+        return judged.verdict(decision)
+
+
+EditLimit: TypeAlias = CounterfactualFloor | DistractorFloor
+
+
+def _severity(verdict: Verdict) -> tuple[int, float]:
+    """Sorts the worst verdict first."""
+    order = ("fail", "inconclusive", "pass", "ungated")
+    return order.index(verdict.verdict), verdict.observed or 0.0
+
+
+def _subject(outcome: CounterfactualOutcome) -> str:
+    case = outcome.case
+    if case.level == 0:
+        return f"{case.model} on {case.dataset}, clean images"
+    return str(case)
+
+
+def _unmeasured(
+    case: Case,
+    gate: GateKey,
+    minimum: float,
+    sentence: str,
+    verdict: VerdictName = "inconclusive",
+) -> Verdict:
+    return Verdict(case, gate, verdict, None, minimum, sentence)

@@ -1,0 +1,52 @@
+"""Whether a report is in English, by its commonest words alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+_ENGLISH = frozenset(
+    (
+        *("the", "is", "are", "of", "and", "there", "with", "without", "or", "which"),
+        *("heart", "lung", "lungs", "normal", "clear", "right", "left", "chest", "has"),
+        *("size", "within", "limits", "effusion", "seen", "evidence", "be", "been"),
+        *("small", "mild", "stable", "acute", "for", "at", "unchanged", "pleural"),
+        *("disease", "lobe", "lower", "upper", "opacity", "this", "have", "from"),
+        *("cardiomegaly", "atelectasis", "focal"),
+    )
+)
+_OTHERS = frozenset(
+    (
+        # Spanish, Portuguese, Italian, French
+        *("el", "la", "los", "las", "se", "sin", "con", "del", "y", "derrame", "lo"),
+        *("da", "do", "dos", "sem", "nao", "não", "há", "em", "pulmonar", "normais"),
+        *("il", "di", "non", "senza", "della", "del", "nei", "e", "si", "versamento"),
+        *("le", "les", "de", "des", "du", "pas", "sans", "et", "est", "au", "une"),
+        # German, Dutch, the Scandinavian languages
+        *("der", "die", "das", "und", "ist", "kein", "keine", "nicht", "mit", "ohne"),
+        *("im", "beidseits", "links", "rechts", "herz", "lunge", "geen", "het", "een"),
+        *("van", "met", "og", "och", "ikke", "inte", "ingen", "uten", "utan", "på"),
+        *("rechten", "linken", "kleiner", "pleuraerguss"),
+        *("droit", "droite", "gauche", "derecho", "derecha", "izquierdo", "izquierda"),
+        *("destra", "destro", "sinistra", "sinistro", "direito", "direita"),
+        *("esquerdo", "esquerda", "rechtes", "linkes", "hay", "nel", "nella"),
+        # Polish, Turkish, Vietnamese
+        *("bez", "nie", "i", "w", "ve", "yok", "không", "có"),
+    )
+)
+_LEAST_SHARE = 0.5
+"""Of the common words that a report has, those that are English."""
+
+
+def is_english(words: Sequence[str] | Collection[str]) -> bool:
+    """Whether most of the common words among `words` (lower case) are English.
+
+    A report without any common word, such as "Pneumothorax", is taken for English unless
+    most of its letters are of another script.
+    """
+    english = sum(word in _ENGLISH for word in words)
+    others = sum(word in _OTHERS for word in words)
+    if english or others:
+        return english / (english + others) > _LEAST_SHARE
+    letters = [letter for word in words for letter in word if letter.isalpha()]
+    ascii_letters = sum(letter.isascii() for letter in letters)
+    return ascii_letters * 2 > len(letters)
