@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ...core.cases import level_word, levels_word
 from ...core.verdict import GateKind, Verdict, VerdictName
+from ...gate.perturbed import PerturbationSet
 from .._text import number, plain, short
 
 _ORDER: dict[VerdictName, int] = {"fail": 0, "inconclusive": 1, "pass": 2, "ungated": 3}
@@ -85,6 +86,8 @@ def _place(verdict: Verdict) -> str:
     occluder = short(case.occluder)
     if verdict.is_of_a_search:
         return occluder
+    if verdict.gate.kind.is_of_perturbations:
+        return str(PerturbationSet(case.family, occluder))
     levels = levels_word(case.family)
     if verdict.gate.is_pooled:
         return f"{occluder}, all {levels} and seeds"
@@ -102,7 +105,8 @@ def gate_csv(rows: Sequence[GateRow]) -> list[list[object]]:
 def _csv_row(verdict: Verdict) -> list[object]:
     case = verdict.case
     low, high = verdict.bounds or (None, None)
-    has_seed = not verdict.gate.is_pooled and not verdict.is_of_a_search
+    is_of_many = verdict.gate.is_pooled or verdict.gate.kind.is_of_perturbations
+    has_seed = not is_of_many and not verdict.is_of_a_search
     has_level = has_seed and not verdict.gate.kind.is_of_a_curve
     return [
         verdict.verdict,
