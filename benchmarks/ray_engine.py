@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_retrieval_robust.core.cases import Cell
+from pytest_retrieval_robust.core.cases import CLEAN, Cell
 from pytest_retrieval_robust.measure.sweep.local import local_engine
 from pytest_retrieval_robust.measure.sweep.results import Measured
 from pytest_retrieval_robust.measure.sweep.run import run_sweep
@@ -114,9 +114,9 @@ class Timed:
             engine.prepare()
             self.ready_seconds = time.perf_counter() - begun
 
-    def gallery(self, space: RowSpace) -> Tensor:
+    def gallery(self, space: RowSpace, cell: Cell = CLEAN) -> Tensor:
         begun = time.perf_counter()
-        rows = self._engine.gallery(space)
+        rows = self._engine.gallery(space, cell)
         self.seconds += time.perf_counter() - begun
         return rows
 

@@ -30,15 +30,21 @@ class GammaCorruption(PresetCorruption):
     """
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): the pixels at that gamma."""
+        """(b, 3, h, w) or (b, 1, h, w): the pixels at that gamma, as bytes where they
+        are bytes.
+        """
         import torch
 
-        pixels = region.pixels
-        curve = upload(
-            torch.from_numpy(_curve(self.parameter(severity))), pixels.device
-        )
-        places = (pixels * _TABLE_STEPS).add_(0.5).to(torch.int32).flatten()
-        return curve.index_select(0, places).reshape(pixels.shape)
+        gamma = self.parameter(severity)
+        if region.shown.dtype == torch.uint8:
+            levels = region.channels
+            curve = upload(torch.from_numpy(_curve_of_bytes(gamma)), levels.device)
+            places = levels.to(torch.int32).flatten()
+        else:
+            levels = region.greys
+            curve = upload(torch.from_numpy(_curve(gamma)), levels.device)
+            places = (levels * _TABLE_STEPS).add_(0.5).to(torch.int32).flatten()
+        return curve.index_select(0, places).reshape(levels.shape)
 
 
 @lru_cache(maxsize=64)
@@ -46,3 +52,11 @@ def _curve(gamma: float) -> NDArray[np.float32]:
     """(16321,) the powers of 0, 1 / 16320, ..., 1."""
     greys: NDArray[np.float64] = np.arange(_TABLE_STEPS + 1) / _TABLE_STEPS
     return (greys**gamma).astype(np.float32)
+
+
+@lru_cache(maxsize=64)
+def _curve_of_bytes(gamma: float) -> NDArray[np.uint8]:
+    """(256,) the powers of 0..255 on that scale, rounded."""
+    powers = _curve(gamma)[:: _TABLE_STEPS // 255]
+    rounded: NDArray[np.uint8] = np.rint(powers * np.float32(255)).astype(np.uint8)
+    return rounded

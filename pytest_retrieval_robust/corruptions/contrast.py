@@ -59,11 +59,11 @@ class Contrast(PresetCorruption):
             )
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): the pixels at that contrast."""
+        """(b, 3, h, w) or (b, 1, h, w): the pixels at that contrast."""
         steps = _RAISED if self.direction == "up" else self.presets
         factor = steps[self.preset].at(severity)
-        mean = _mean_greys(region.pixels)
-        return (region.pixels - mean).mul_(factor).add_(mean).clamp_(0, 1)
+        mean = _mean_greys(region.greys)
+        return (region.greys - mean).mul_(factor).add_(mean).clamp_(0, 1)
 
 
 def _mean_greys(pixels: torch.Tensor) -> torch.Tensor:

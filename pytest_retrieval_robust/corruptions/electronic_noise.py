@@ -34,9 +34,9 @@ class ElectronicNoise(NoiseCorruption):
     }
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): the pixels with noise."""
+        """(b, 3, h, w) or (b, 1, h, w): the pixels with noise."""
         noise = self._kept(region, normal_deviates) * self.parameter(severity)
-        return (region.pixels + noise).clamp_(0, 1)
+        return (region.greys + noise).clamp_(0, 1)
 
 
 def register(catalogue: Catalogue[CorruptionEntry]) -> None:

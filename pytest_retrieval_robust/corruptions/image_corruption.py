@@ -37,7 +37,9 @@ class ImageCorruption(ABC):
 
     @abstractmethod
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): the pixels of a region at a severity above 0, in [0, 1]."""
+        """(b, 3, h, w), or (b, 1, h, w) for all channels: the pixels of a region at a
+        severity above 0, in [0, 1].
+        """
 
     @property
     def name(self) -> str:
@@ -105,8 +107,24 @@ class ImageCorruption(ABC):
         for place, region in regions:
             for part, block in region.blocks():
                 changed = self.changed(block, float(severity))
+                self._require_region(changed, block)
                 place.of_images(part).write(changed, result)
         return result
+
+    def _require_region(self, changed: torch.Tensor, region: Region) -> None:
+        """Raise `CorruptionError` for what a subclass may give in place of pixels."""
+        import torch
+
+        if not isinstance(changed, torch.Tensor):
+            got = f"a value of type {type(changed).__name__}"
+        elif changed.shape != region.shown.shape:
+            got = f"shape={tuple(changed.shape)}"
+        else:
+            return
+        raise CorruptionError(
+            f"Expected pixels of shape={tuple(region.shown.shape)} from `changed` of"
+            f" {self.name}, got {got}. Return the region's pixels, changed."
+        )
 
 
 def _cover(regions: Sequence[tuple[Place, Region]], pixels: torch.Tensor) -> bool:

@@ -32,14 +32,14 @@ class ImpulseNoise(NoiseCorruption):
     }
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): the pixels with salt and pepper."""
+        """(b, 3, h, w) or (b, 1, h, w): the pixels with salt and pepper."""
         drawn = self._kept(region, uniform_words)
         threshold = round(self.parameter(severity) * 2**32) - 2**31
-        is_kept = (drawn >= threshold).to(region.pixels.dtype)
+        is_kept = (drawn >= threshold).to(region.greys.dtype)
         # The lowest bit says whether it turns white; the threshold looks at the highest.
         impulses = (1 - is_kept).mul_(drawn & 1)
         # Products with 0 and 1 are exact, and several times as fast as `where`.
-        return (region.pixels * is_kept).add_(impulses)
+        return (region.greys * is_kept).add_(impulses)
 
 
 def register(catalogue: Catalogue[CorruptionEntry]) -> None:

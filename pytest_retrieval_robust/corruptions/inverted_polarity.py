@@ -24,8 +24,8 @@ class InvertedPolarity(ImageCorruption):
     family: ClassVar[str] = "inverted-polarity"
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:  # noqa: ARG002
-        """(b, 3, h, w): the negative."""
-        return 1 - region.pixels
+        """(b, 3, h, w) or (b, 1, h, w): the negative."""
+        return 1 - region.greys
 
 
 def register(catalogue: Catalogue[CorruptionEntry]) -> None:

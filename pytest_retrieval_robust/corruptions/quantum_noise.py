@@ -53,7 +53,7 @@ class QuantumNoise(NoiseCorruption):
     }
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): the pixels with noise."""
+        """(b, 3, h, w) or (b, 1, h, w): the pixels with noise."""
         import torch
 
         strongest = self.parameter(1)
@@ -63,13 +63,13 @@ class QuantumNoise(NoiseCorruption):
         # upper half draws the count.
         rounding = (drawn & 0xFFFF).to(torch.float32) / (1 << 16)
         quantile = (drawn >> (32 - _QUANTILE_BITS)) + (1 << (_QUANTILE_BITS - 1))
-        greys = (region.pixels * _GREYS).add_(rounding).to(torch.int32)
+        greys = (region.greys * _GREYS).add_(rounding).to(torch.int32)
         places = (greys << _QUANTILE_BITS).add_(quantile).flatten()
         table = upload(torch.from_numpy(_counts(photons)), places.device)
         counted = table.index_select(0, places).reshape(greys.shape).float()
-        deviation = counted.div_(photons).sub_(region.pixels)
+        deviation = counted.div_(photons).sub_(region.greys)
         scale = self.parameter(severity) / strongest
-        return deviation.mul_(scale).add_(region.pixels).clamp_(0, 1)
+        return deviation.mul_(scale).add_(region.greys).clamp_(0, 1)
 
 
 @lru_cache(maxsize=8)

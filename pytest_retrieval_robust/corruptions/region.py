@@ -15,8 +15,8 @@ from . import Box, Frame
 if TYPE_CHECKING:
     import torch
 
-_BLOCK = 1 << 18
-"""Pixels of three channels that are changed together on a processor: 1 MB of them."""
+_BLOCK = 1 << 20
+"""Numbers that are changed together on a processor, so that its cache holds them."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,18 +50,30 @@ class Region:
         """(b, 3, h, w) float32, clamped to [0, 1]; what is no number is 0. Not to be
         written to.
         """
+        return _clean(self.shown)
+
+    @cached_property
+    def greys(self) -> torch.Tensor:
+        """(b, 1, h, w), one channel of `pixels`, where all three are known to be equal;
+        else `pixels`. Not to be written to.
+
+        For what treats channels alike: a film then costs a third.
+        """
+        channels = self.channels
+        return self.pixels if channels is self.shown else _clean(channels)
+
+    @cached_property
+    def channels(self) -> torch.Tensor:
+        """(b, 1, h, w) of `shown`, where all three channels are known to be equal; else
+        `shown`. On a device, where a look would be waited for, they are not known to be.
+        """
         import torch
 
-        if self.shown.dtype == torch.uint8:
-            return self.shown.float().div_(255)
-        floats = self.shown.float()
-        # A look is cheaper than the copy, but on a device it would be waited for.
-        if floats.device.type == "cpu" and floats.numel():
-            least, most = torch.aminmax(floats)
-            if least >= 0 and most <= 1:
-                return floats
-        # `clamp` alone would keep what is no number.
-        return floats.nan_to_num(nan=0.0).clamp_(0, 1)
+        if self.shown.device.type == "cpu":
+            red, green, blue = self.shown.unbind(1)
+            if torch.equal(red, green) and torch.equal(red, blue):
+                return self.shown[:, :1]
+        return self.shown
 
     def blocks(self) -> Iterator[tuple[slice, Region]]:
         """The images in blocks that a processor's cache holds, each with its place; all
@@ -74,6 +86,22 @@ class Region:
         for start in range(0, images, size):
             part = slice(start, start + size)
             yield part, replace(self, shown=self.shown[part], ids=self.ids[part])
+
+
+def _clean(shown: torch.Tensor) -> torch.Tensor:
+    """Pixels as float32 in [0, 1]; what is no number is 0."""
+    import torch
+
+    if shown.dtype == torch.uint8:
+        return shown.float().div_(255)
+    floats = shown.float()
+    # A look is cheaper than the copy, but on a device it would be waited for.
+    if floats.device.type == "cpu" and floats.numel():
+        least, most = torch.aminmax(floats)
+        if least >= 0 and most <= 1:
+            return floats
+    # `clamp` alone would keep what is no number.
+    return floats.nan_to_num(nan=0.0).clamp_(0, 1)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,8 +130,10 @@ class Place:
         return batch[self.images, :, self.rows, self.columns]
 
     def write(self, changed: torch.Tensor, batch: torch.Tensor) -> None:
-        """Put (b, 3, h, w) on the 0..1 scale there, rounded where the batch holds bytes."""
-        if not batch.is_floating_point():
+        """Put (b, 3, h, w) or (b, 1, h, w) there: floats on the 0..1 scale, rounded where
+        the batch holds bytes, or bytes for such a batch.
+        """
+        if changed.is_floating_point() and not batch.is_floating_point():
             changed = (changed * 255).round_()
         batch[self.images, :, self.rows, self.columns] = changed.to(batch.dtype)
 

@@ -31,9 +31,9 @@ class Speckle(NoiseCorruption):
     }
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): the pixels with speckle."""
+        """(b, 3, h, w) or (b, 1, h, w): the pixels with speckle."""
         factors = self._kept(region, normal_deviates) * self.parameter(severity)
-        return (region.pixels * factors).add_(region.pixels).clamp_(0, 1)
+        return (region.greys * factors).add_(region.greys).clamp_(0, 1)
 
 
 def register(catalogue: Catalogue[CorruptionEntry]) -> None:

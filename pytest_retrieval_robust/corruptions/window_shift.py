@@ -48,13 +48,13 @@ class WindowShift(PresetCorruption):
             )
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): the pixels under the shifted window."""
+        """(b, 3, h, w) or (b, 1, h, w): the pixels under the shifted window."""
         shift = self.parameter(severity)
         if self.direction == "drawn":
-            return (region.pixels + self._drawn_signs(region) * shift).clamp_(0, 1)
+            return (region.greys + self._drawn_signs(region) * shift).clamp_(0, 1)
         if self.direction == "darker":
             shift = -shift
-        return (region.pixels + shift).clamp_(0, 1)
+        return (region.greys + shift).clamp_(0, 1)
 
     def _drawn_signs(self, region: Region) -> torch.Tensor:
         """(b, 1, 1, 1) float32: 1 or -1 for each image."""
@@ -66,7 +66,7 @@ class WindowShift(PresetCorruption):
         ]
         signs = [1.0 if word & 1 else -1.0 for word in words]
         on_host = torch.tensor(signs, device="cpu").reshape(-1, 1, 1, 1)
-        return upload(on_host, region.pixels.device)
+        return upload(on_host, region.greys.device)
 
 
 def register(catalogue: Catalogue[CorruptionEntry]) -> None:

@@ -43,8 +43,8 @@ class WrongWindow(ImageCorruption):
             )
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:  # noqa: ARG002
-        """(b, 3, h, w): the pixels under that window."""
-        return (region.pixels - self.low).div_(self.high - self.low).clamp_(0, 1)
+        """(b, 3, h, w) or (b, 1, h, w): the pixels under that window."""
+        return (region.greys - self.low).div_(self.high - self.low).clamp_(0, 1)
 
 
 def register(catalogue: Catalogue[CorruptionEntry]) -> None:

@@ -23,7 +23,7 @@ from .fills import CONTENT_FREE, DONOR, Canvas, network_filling
 if TYPE_CHECKING:
     import torch
 
-    from . import Frame, Occluder
+    from . import Frame
 
 _WITHOUT_PIXELS = (*CONTENT_FREE, DONOR)
 """Fills that follow from the shape and the ids alone."""
@@ -43,7 +43,7 @@ class EightBitImages:
     """
 
 
-def can_hide_normalised(occluder: Occluder) -> TypeGuard[CellOccluder]:
+def can_hide_normalised(occluder: object) -> TypeGuard[CellOccluder]:
     """Whether `hidden_normalised` gives what the occluder's own `occlude` does.
 
     An occluder that hides in a way of its own, or a wrapper of one, is asked itself.

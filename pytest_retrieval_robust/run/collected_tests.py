@@ -58,7 +58,7 @@ def parametrize(metafunc: pytest.Metafunc, session: RunState) -> None:
 def _families_of(used: Collection[str], session: RunState) -> tuple[Family, ...]:
     """The families that `occluder` takes in a test with these fixtures."""
     families: tuple[Family, ...] = ("occlusion",)
-    if not used & frozenset(CASE_FIXTURES):
+    if not frozenset(CASE_FIXTURES).intersection(used):
         return families
     selection = session.selection
     if selection.corruptions:

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for property tests of one's own models, occlusions and metrics.
+"""Hypothesis strategies for property tests of one's own models, perturbations and metrics.
 
 >>> import torch
 >>> from hypothesis import given
@@ -9,8 +9,9 @@
 ...     assert (occlusion.apply(image, ["study-1"]) != image).float().mean() <= 0.25
 >>> test_at_most_a_quarter_is_hidden()
 
-A failing example is printed as the call that makes it: `Occlusion(...)`, `picture(...)`,
-and `unit_rows(...)` where that is shorter than the numbers.
+A failing example is printed as the call that makes it: `Occlusion(...)`,
+`AppliedCorruption(...)`, `AppliedNoise(...)`, `EditedPair(...)`, `picture(...)`, and
+`unit_rows(...)` where that is shorter than the numbers.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from ..core.errors import OcclusionError, RobustError
+from ..core.errors import CorruptionError, OcclusionError, RobustError
 from ..core.words import known_word
 from ..occluders.area.blobs import Blobs
 from ..occluders.area.border import Border
@@ -27,10 +28,12 @@ from ..occluders.area.boxes import Boxes
 from ..occluders.area.grid import Grid
 from ..occluders.area.patches import Patches
 from ..occluders.area.side import Side
-from . import _embeddings, _images, _occlusions, _reports
+from . import _edits, _embeddings, _images, _occlusions, _reports, _severities
+from ._edits import EditedPair
 from ._embeddings import unit_rows
 from ._images import picture
 from ._occlusions import FINEST, Occlusion
+from ._severities import AppliedCorruption, AppliedNoise
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,21 +43,28 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = [
+    "AppliedCorruption",
+    "AppliedNoise",
     "Blobs",
     "Border",
     "Box",
     "Boxes",
+    "EditedPair",
     "Grid",
     "Occlusion",
     "Patches",
     "Side",
     "corners",
+    "corruptions",
+    "edits",
     "embeddings",
     "images",
     "levels",
+    "noises",
     "occlusions",
     "picture",
     "reports",
+    "severities",
     "unit_rows",
 ]
 
@@ -111,6 +121,93 @@ def corners(max_share: float = 0.01) -> SearchStrategy[Occlusion]:
             f" got max_share={max_share!r}. Omit it for 0.01."
         )
     return _occlusions.corners(max_share=max_share)
+
+
+def severities(max_severity: float = 1.0) -> SearchStrategy[float]:
+    """Severities of corruptions and text noise from 0 to `max_severity` in steps of 0.01,
+    the five published ones (0.2, 0.4, 0.6, 0.8, 1) among them; they shrink towards 0.
+
+    >>> from hypothesis import find
+    >>> find(severities(0.6), lambda severity: severity > 0.2)
+    0.21
+
+    Raises:
+        CorruptionError: `max_severity` is outside [0, 1].
+    """
+    _severity(max_severity)
+    return _severities.severities(max_severity=max_severity)
+
+
+def corruptions(
+    *names: str, max_severity: float = 1.0
+) -> SearchStrategy[AppliedCorruption]:
+    """Corruptions of the catalogue with their default parameters, a severity and a seed.
+
+    They shrink towards the first name, severity 0 and seed 0. A switch, which has no
+    degrees, has severity 0 or 1.
+
+    >>> from hypothesis import find
+    >>> find(corruptions("contrast"), lambda corruption: corruption.severity > 0.3)
+    AppliedCorruption(name='contrast', severity=0.31, seed=0)
+
+    Args:
+        *names: Which ones; without any, all of the catalogue in alphabetical order,
+            those of installed packages among them.
+        max_severity: The highest severity, but not of switches.
+
+    Raises:
+        CorruptionError: `max_severity` is outside [0, 1].
+        UnknownNameError: A name that no corruption has.
+    """
+    _severity(max_severity)
+    chosen = _severities.names_in(_severities.corruption_entries(), names)
+    return _severities.corruptions(*chosen, max_severity=max_severity)
+
+
+def noises(*names: str, max_severity: float = 1.0) -> SearchStrategy[AppliedNoise]:
+    """Text noises of the catalogue with their default parameters, a severity and a seed.
+
+    They shrink towards the first name, severity 0 and seed 0.
+
+    >>> from hypothesis import find
+    >>> find(noises("case", "typos"), lambda noise: noise.severity > 0.3)
+    AppliedNoise(name='case', severity=0.31, seed=0)
+
+    Args:
+        *names: Which ones; without any, all of the catalogue in alphabetical order,
+            those of installed packages among them.
+        max_severity: The highest severity.
+
+    Raises:
+        CorruptionError: `max_severity` is outside [0, 1].
+        UnknownNameError: A name that no text noise has.
+    """
+    _severity(max_severity)
+    chosen = _severities.names_in(_severities.noise_entries(), names)
+    return _severities.noises(*chosen, max_severity=max_severity)
+
+
+def edits(*kinds: str) -> SearchStrategy[EditedPair]:
+    """Reports of `synthetic-cxr`, each with its copy in which one thing is changed, so
+    that it is wrong: a finding denied, a side, a size, a device, ...
+
+    They shrink towards the first kind of the first report.
+
+    >>> from hypothesis import find
+    >>> pair = find(edits("side"), lambda pair: "Left" in pair.edited)
+    >>> pair.kind, pair.action
+    ('side', 'swapped')
+
+    Args:
+        *kinds: Which ones out of `negation`, `side`, `severity`, `size`, `zone`,
+            `device` and `finding`; without any, all.
+
+    Raises:
+        RobustError: Another kind.
+    """
+    for kind in kinds:
+        known_word("kind", kind, _edits.KINDS)
+    return _edits.edits(*(kinds or _edits.KINDS))
 
 
 def images(*, min_side: int = 1, max_side: int = 256) -> SearchStrategy[Image]:
@@ -224,6 +321,14 @@ def _share(name: str, value: float) -> Fraction:
             " image's area."
         )
     return _occlusions.as_written(value)
+
+
+def _severity(max_severity: float) -> None:
+    if not 0 <= max_severity <= 1:
+        raise CorruptionError(
+            f"Expected max_severity from 0 to 1, got max_severity={max_severity!r}. The"
+            " five published steps are 0.2, 0.4, 0.6, 0.8 and 1."
+        )
 
 
 def _range(unit: str, least: int, most: int, limit: int) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_retrieval_robust import load_occluder
+from pytest_retrieval_robust import load_corruption, load_occluder, load_text_noise
 from pytest_retrieval_robust.core.cases import Cell
+from pytest_retrieval_robust.measure.sweep.changes import Perturbation, family_of
 from pytest_retrieval_robust.measure.sweep.run import Measured, SweepResult
 
 from ..measure.sweep.test_sweep import RECORDS, Pixels, noisy_model
@@ -21,9 +22,14 @@ OCCLUDERS = (
     "lines",
 )
 METHODS = ("encode_images", "encode_reports", "prepare")
+CHANGES: tuple[Perturbation, ...] = (
+    *map(load_occluder, OCCLUDERS),
+    load_corruption("contrast"),
+    load_text_noise("case"),
+)
 CELLS = [
-    (Cell(name, level, 0), load_occluder(name))
-    for name in OCCLUDERS
+    (Cell(change.name, level, 0, family_of(change)), change)
+    for change in CHANGES
     for level in (0.2, 0.5)
 ]
 

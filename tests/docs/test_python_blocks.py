@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import tarfile
+from collections import Counter
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -387,22 +388,28 @@ def test_the_precision_of_the_page_is_a_share(tmp_path: Path) -> None:
     assert 0 < names["precision"] <= 1
 
 
-@runs("docs/strategies.md", 0, 1, 2, 3)
+@runs("docs/strategies.md", 0, 1, 2, 3, 4)
 def test_the_page_of_strategies_runs_from_top_to_bottom() -> None:
     """All blocks of the page, from top to bottom, and the tests that they define."""
     names: Names = {}
-    for number in range(4):
+    for number in range(5):
         run("docs/strategies.md", number, names)
     tests = [name for name in names if name.startswith("test_")]
-    assert len(tests) == 6
+    assert len(tests) == 9
     for name in tests:
         names[name]()
 
 
-@runs("docs/synthetic-cxr.md", 0)
-def test_a_picture_of_the_page_has_its_size() -> None:
+@runs("docs/synthetic-cxr.md", 0, 1)
+def test_pictures_and_edits_of_the_page_are_as_it_says() -> None:
     names = run("docs/synthetic-cxr.md", 0, {})
     assert names["data"].image(0).size == (224, 224)
+    edited = run("docs/synthetic-cxr.md", 1, names)["edited"]
+    page = read("docs/synthetic-cxr.md")
+    assert repr(edited) in page
+    counts = Counter((edit.kind, edit.action) for edit in edited.edits)
+    rows = re.findall(r"^\| `(\w+)` \| .* \| `(\w+)` \| (\d+) \|$", page, re.M)
+    assert {(kind, action): int(count) for kind, action, count in rows} == counts
 
 
 @runs("CONTRIBUTING.md", 0)

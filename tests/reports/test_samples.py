@@ -23,7 +23,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from pytest_retrieval_robust import load_dataset
-from pytest_retrieval_robust.core.cases import CLEAN, Cell
+from pytest_retrieval_robust.core.cases import CLEAN, Cell, PlannedPerturbation
 from pytest_retrieval_robust.core.sample_sheets import (
     expect_sheets,
     hand_over,
@@ -113,8 +113,17 @@ def test_the_level_shown_is_the_middle_one_of_the_first_occluder_and_seed() -> N
         for level in (0.1, 0.3, 0.2, 0.4)
         for seed in (3, 1)
     ]
-    assert middle_level([CLEAN, *cells], ["b", "a"]) == Cell("b", 0.2, 1)
-    assert middle_level([CLEAN], ["b", "a"]) is None
+    changes = [PlannedPerturbation("occlusion", name) for name in ("b", "a")]
+    assert middle_level([CLEAN, *cells], changes) == Cell("b", 0.2, 1)
+    assert middle_level([CLEAN], changes) is None
+
+
+def test_a_corruption_is_shown_where_nothing_is_hidden_and_a_text_noise_never() -> None:
+    corrupted = [Cell("b", level, 0, "corruption") for level in (0.6, 0.2, 1)]
+    noised = [Cell("a", 0.2, 0, "text-noise")]
+    changes = [PlannedPerturbation("corruption", "b")]
+    assert middle_level([CLEAN, *noised, *corrupted], changes) == corrupted[0]
+    assert middle_level([CLEAN, *noised], changes) is None
 
 
 def test_a_picture_is_small_and_clamps_what_overshoots() -> None:

@@ -34,16 +34,28 @@ from pytest_retrieval_robust.strategies import (
     Patches,
     Side,
     corners,
+    corruptions,
+    edits,
     embeddings,
     images,
     levels,
+    noises,
     occlusions,
     picture,
     reports,
+    severities,
     unit_rows,
 )
 
-MODULES = ("", "._occlusions", "._images", "._reports", "._embeddings")
+MODULES = (
+    "",
+    "._occlusions",
+    "._severities",
+    "._edits",
+    "._images",
+    "._reports",
+    "._embeddings",
+)
 TOP_LEFT = Box(at="top-left")
 
 
@@ -225,6 +237,12 @@ STRATEGIES: dict[str, SearchStrategy[Any]] = {
     "corners(0.01)": corners(),
     "images(min_side=1, max_side=32)": images(max_side=32),
     "reports(max_sentences=100)": reports(),
+    "severities(0.3)": severities(0.3),
+    "corruptions('contrast', max_severity=1.0)": corruptions("contrast"),
+    "noises('case', 'typos', max_severity=0.5)": noises(
+        "case", "typos", max_severity=0.5
+    ),
+    "edits('side', 'zone')": edits("side", "zone"),
     "embeddings('torch', min_rows=1, max_rows=16, min_dims=2, max_dims=16)": embeddings(
         "torch", min_dims=2
     ),
@@ -240,6 +258,11 @@ def test_the_repr_of_a_strategy_makes_it_again(shown: str) -> None:
 @pytest.mark.parametrize(
     ("strategy", "shown"),
     [
+        (
+            corruptions("contrast"),
+            "AppliedCorruption(name='contrast', severity=0.0, seed=0)",
+        ),
+        (noises("case"), "AppliedNoise(name='case', severity=0.0, seed=0)"),
         (images(), "picture(1, 1, mode='L', kind='flat', darkest=0)"),
         (
             embeddings(min_rows=9),

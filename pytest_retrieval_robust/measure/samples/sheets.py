@@ -175,8 +175,8 @@ def hidden_sheet(
     description = (
         f"{cell.occluder} at {level} {cell.level:g}, seed {cell.seed}: the middle {level}"
         f" of the first {word_for(change)}. Of {counted(len(before), 'image')} at most"
-        f" {FALLEN} whose rank fell furthest, one that stayed first, and one with the median rank after"
-        " hiding; of equals the first in the data."
+        f" {FALLEN} whose rank fell furthest, one that stayed first, and one with the"
+        " median rank after hiding; of equals the first in the data."
     )
     samples = _samples(gallery, scene, hidden, changes)
     return gallery.sheet("hidden", description, samples)

@@ -7,12 +7,13 @@ hides; the level of a corruption is its severity.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, TypeAlias
 
 from ...core.errors import CorruptionError, OcclusionError, RobustError
 
 if TYPE_CHECKING:
     import torch
+    from typing_extensions import TypeIs
 
     from ...core.cases import Cell, Family
     from ...corruptions import Corruption
@@ -27,12 +28,12 @@ _LOOKS = ("bind", "for_batch", "with_donors", "looked_at")
 """The methods through which an occluder sees the gallery of reports."""
 
 
-def is_text_noise(change: object) -> TypeGuard[TextNoise]:
+def is_text_noise(change: object) -> TypeIs[TextNoise]:
     """Whether it changes reports, and not images."""
     return hasattr(change, "apply") and not hasattr(change, "occlude")
 
 
-def is_corruption(change: object) -> TypeGuard[Corruption]:
+def is_corruption(change: object) -> TypeIs[Corruption]:
     """Whether it changes images, and hides no part of them."""
     return hasattr(change, "corrupt") and not hasattr(change, "occlude")
 

@@ -202,9 +202,10 @@ class Lane:
             if isinstance(change, RobustError):
                 # Each cell of the occluder raises it: a raised error collects frames.
                 raise copy(change)
-            encode_part = partial(self._encode_hidden, shown, cell, change)
             if is_corruption(change):
                 encode_part = partial(self._encode_corrupted, shown, cell, change)
+            else:
+                encode_part = partial(self._encode_hidden, shown, cell, change)
 
         def encode_or_free(part: slice) -> EncodedPart:
             try:

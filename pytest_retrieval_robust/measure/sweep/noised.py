@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ...core.errors import RobustError
-from ...core.outcomes import Timing
+from ...core.cases import CLEAN
 from .cell_errors import cell_errors
 
 if TYPE_CHECKING:
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...core.cases import Cell
+    from ...core.errors import RobustError
+    from ...core.outcomes import Timing
     from .conclude import CellRanking
     from .engine import SweepEngine
     from .gathered import CellBatches
@@ -69,11 +70,5 @@ class NoisedReports:
 
     def _timing(self, seconds: float) -> Timing:
         """No image was encoded: the seconds are those of reports, or of the store."""
-        plan = self.ranking.plan
-        return Timing(
-            images_per_second=None,
-            encode_seconds=seconds,
-            occlude_seconds=0.0,
-            device=plan.model.device,
-            precision=plan.precision,
-        )
+        nothing = self.engine.timing(CLEAN, 0, 0)
+        return replace(nothing, encode_seconds=seconds, occlude_seconds=0.0)

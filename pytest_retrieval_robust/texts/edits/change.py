@@ -38,9 +38,11 @@ _PREDICATES = {
 _CHANGE_WORD = re.compile(
     r"\b(?:(?:un)?chang\w*|stab\w*|worse\w*|increas\w*|decreas\w*|improv\w*|progress\w*"
     r"|enlarging|persist\w*|resol\w*|interval|again|new|develop\w*|remain\w*|grow\w*"
-    r"|continu\w*|residual|redemonstrat\w*|since|prior|previous\w*|compared)\b",
+    r"|continu\w*|larger|smaller|bigger|residual|redemonstrat\w*|since|prior|previous\w*|compared)\b",
     re.IGNORECASE,
 )
+_SINCE_WHEN = ("since", "prior", "previous", "compared", "interval")
+"""They may stand beside the word that says what changed."""
 _WORSE = re.compile(r"\b(?:worse|increas|progress|develop|new\b)", re.IGNORECASE)
 _ADJECTIVE = re.compile(rf"\b({'|'.join(_BEFORE_FINDING)})\b", re.IGNORECASE)
 _PREDICATE = re.compile(
@@ -91,12 +93,12 @@ def change_changes(document: Document) -> Iterator[Change]:
         match = _match_in(sentence)
         if match is None or (match.was_stable and is_same_throughout):
             continue
-        if not match.was_stable and _gets_worse_elsewhere(document, sentence):
-            continue
         group = sentence.mentions[0].group
         if group in done:
             continue
         done.add(group)
+        if not match.was_stable and _gets_worse_elsewhere(document, sentence):
+            continue
         change = _change_of(document, group, match.was_stable)
         if change is not None:
             yield change
@@ -134,8 +136,8 @@ def _match_in(sentence: Sentence) -> _Match | None:
         return None
     if sentence.mentions[0].concept not in _CHANGING or sentence.has(*_SETTLED):
         return None
-    if len(_CHANGE_WORD.findall(sentence.text)) != 1:
-        # "Since" and "compared" may follow the word that says what changed.
+    words = [word.lower() for word in _CHANGE_WORD.findall(sentence.text)]
+    if len([word for word in words if word not in _SINCE_WHEN]) != 1:
         return None
     match = _course_in(sentence)
     if match is None or sentence.mentions[0].concept not in _GROWING:

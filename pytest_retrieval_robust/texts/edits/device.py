@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from .devices import devices_in
 from .document import Document
+from .general_statements import calls_chest_normal
 from .phrases import words_of
 from .rewriting import Change
 from .sentence import Sentence
@@ -67,8 +68,9 @@ def _sole_device(document: Document, sentence: Sentence) -> str | None:
     devices = {mention.device for mention in sentence.devices} - {""}
     if len(devices) != 1 or sentence.mentions or not sentence.is_asserted:
         return None
-    others = sum(bool(other.devices) for other in document.sentences)
-    is_alone = others == 1 and _IN_LUMPS.search(document.text) is None
+    is_alone = (
+        len(document.with_devices) == 1 and _IN_LUMPS.search(document.text) is None
+    )
     return next(iter(devices)) if is_alone else None
 
 
@@ -106,15 +108,19 @@ def _moves(document: Document) -> Iterator[Change]:
 
 
 def _insertion(document: Document, choice: int) -> Change | None:
-    """A device of which a report that is long enough says nothing.
+    """A device of which a report of a chest that is long enough says nothing.
 
     A word that was replaced by XXXX may have been one.
     """
     sentences = document.sentences
     if len(sentences) < _LEAST_SENTENCES or "XXX" in document.text.upper():
         return None
+    if not document.about:
+        return None
     # Also in sections that are not edited: "INDICATION: line placement".
     if any(devices_in(words_of(document.text))):
+        return None
+    if any(calls_chest_normal(sentence) for sentence in sentences):
         return None
     last = document.findings_end
     added = document.styled(_INSERTED[choice % len(_INSERTED)])

@@ -72,6 +72,13 @@ class Document:
         return numbers
 
     @cached_property
+    def with_devices(self) -> frozenset[int]:
+        """The sentences that name a device, or a part of one."""
+        return frozenset(
+            number for number, sentence in enumerate(self.sentences) if sentence.devices
+        )
+
+    @cached_property
     def _going_on(self) -> frozenset[int]:
         """The sentences whose words go back to a finding of another sentence."""
         return frozenset(
@@ -90,7 +97,7 @@ class Document:
             for sentence in following
         ):
             return True
-        return bool(self._going_on - {number})
+        return len(self._going_on) > (number in self._going_on)
 
     def followed_by(self, number: int, added: str) -> str:
         """The text of a sentence with another sentence after it."""
@@ -126,6 +133,7 @@ def read_document(text: str, known: dict[str, Sentence] | None = None) -> Docume
     `known` keeps the sentences of several reports, so that each is looked at once.
     """
     known = {} if known is None else known
+    is_lower = text == text.lower()
     places: list[tuple[int, int]] = []
     findings_end: int | None = None
     for start, end, name in _sections(text):
@@ -134,7 +142,7 @@ def read_document(text: str, known: dict[str, Sentence] | None = None) -> Docume
         is_impression = name.lower().startswith(("impression", "conclusion"))
         if is_impression and findings_end is None and places:
             findings_end = len(places) - 1
-        places += _places(text, start, end)
+        places += _places(text, start, end, is_lower)
     sentences: list[Sentence] = []
     for start, end in places:
         words = text[start:end]
@@ -155,9 +163,10 @@ def _sections(text: str) -> Iterator[tuple[int, int, str]]:
     yield start, len(text), name
 
 
-def _places(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _places(
+    text: str, start: int, end: int, is_lower: bool
+) -> Iterator[tuple[int, int]]:
     """Where the sentences of a section stand."""
-    is_lower = text == text.lower()
     first = start
     for match in _END.finditer(text, start, end):
         if _goes_on(text, first, match, is_lower):

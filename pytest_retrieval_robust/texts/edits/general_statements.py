@@ -9,11 +9,16 @@ from .sentence import Sentence
 from .vocabulary import ACUTE_GROUPS, LUNG_GROUPS
 
 _NO_ACUTE = re.compile(
-    r"\b(?:no|without|negative for)\b(?: \w+){0,2}?(?: (?:evidence|sign|signs) of)?"
-    r"(?: an)? (?P<acute>acute|active)"
+    r"\b(?:no|without|negative for)\b(?: (?:definite|radiographic|convincing|visible))?"
+    r"(?: (?:evidence|evidences|sign|signs|radiographic evidence) (?:of|for))?"
+    r"(?: an| any)? (?P<acute>acute|active)"
     r"(?: (?:cardio\w*|pulmonary|cardiac|intrathoracic|thoracic|chest|radiographic|lung"
     r"|cardiovascular|bony|bone|osseous|skeletal|parenchymal|intra-?thoracic|or|and)){0,4}"
     r" (?:abnormalit\w+|disease|process|processes|findings?|patholog\w+|changes?)\b",
+    re.IGNORECASE,
+)
+_ACUTE = re.compile(
+    r"\b(?:acute|active)\b[^.;]{0,60}\b(?:abnormalit|disease|process|finding|patholog)",
     re.IGNORECASE,
 )
 _BONES = re.compile(r"\b(?:bon\w+|osseous|skelet\w+|ribs?|spine|abdom\w+)\b", re.I)
@@ -23,11 +28,14 @@ _CLEAR = re.compile(
     r"|(?P<first>\bclear) (?:\w+ )?lungs\b",
     re.IGNORECASE,
 )
-_NORMAL_WHOLE = re.compile(
+_NORMAL_CHEST = re.compile(
     r"\b(?:normal|negative|unremarkable) (?:\w+ ){0,3}(?:chest|exam\w*|study|radiograph"
     r"\w*|x-?ray|film)\b|\bchest(?: x-?ray| radiograph)? (?:is|appears) (?:normal|negative"
-    r"|unremarkable|clear)\b|\bno (?:\w+ ){0,2}(?:abnormalit\w+|disease|findings?"
-    r"|patholog\w+|process)\b(?<!acute)",
+    r"|unremarkable|clear)\b",
+    re.IGNORECASE,
+)
+_NOTHING = re.compile(
+    r"\bno (?:\w+ ){0,2}(?:abnormalit\w+|disease|findings?|patholog\w+|process)\b",
     re.IGNORECASE,
 )
 _NORMAL_LUNGS = re.compile(
@@ -61,9 +69,14 @@ def kept_true(sentence: Sentence, group: str) -> str | None:
             if _concerns(general[0], text, group):
                 return _with_word(text, general, "acute", "other")
             return text
-    if _is_normal_whole(sentence):
+        if sentence.is_denied and _ACUTE.search(text):
+            # It denies something acute in words that the rules do not read.
+            return None if group in (*ACUTE_GROUPS, "fracture") else text
+    if _finds_nothing(sentence):
         return None
-    if group in LUNG_GROUPS and sentence.has("lung", "lungs"):
+    # "The right lung is clear" says nothing of the other one.
+    is_one_sided = sentence.has("left", "right")
+    if group in LUNG_GROUPS and sentence.has("lung", "lungs") and not is_one_sided:
         clear = _CLEAR.search(text) if sentence.has("clear") else None
         if clear is not None:
             name = "clear" if clear["clear"] else "first"
@@ -85,12 +98,16 @@ def _concerns(general: str, text: str, group: str) -> bool:
     return group in ACUTE_GROUPS
 
 
-def _is_normal_whole(sentence: Sentence) -> bool:
-    """Whether it calls all of the chest normal."""
-    if sentence.mentions or not sentence.is_denied:
+def calls_chest_normal(sentence: Sentence) -> bool:
+    """Whether it calls the chest or the examination normal."""
+    return sentence.is_denied and _NORMAL_CHEST.search(sentence.text) is not None
+
+
+def _finds_nothing(sentence: Sentence) -> bool:
+    """Whether it says that nothing at all is there."""
+    if sentence.mentions or not sentence.is_denied or _BONES.search(sentence.text):
         return False
-    is_about_bones = _BONES.search(sentence.text) is not None
-    return not is_about_bones and _NORMAL_WHOLE.search(sentence.text) is not None
+    return calls_chest_normal(sentence) or _NOTHING.search(sentence.text) is not None
 
 
 def _with_word(text: str, match: re.Match[str], name: str, word: str) -> str:

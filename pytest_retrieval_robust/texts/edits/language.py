@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 _ENGLISH = frozenset(
     (
@@ -33,20 +33,25 @@ _OTHERS = frozenset(
         *("bez", "nie", "i", "w", "ve", "yok", "không", "có"),
     )
 )
+_FIRST_BEYOND_LATIN = "\u0370"
+"""Greek begins here, then all other scripts; punctuation too, of which reports have little."""
+_MOST_OF_ANOTHER_SCRIPT = 0.2
+"""Of all words: a few bullets or arrows are no language."""
 _LEAST_SHARE = 0.5
 """Of the common words that a report has, those that are English."""
 
 
-def is_english(words: Sequence[str] | Collection[str]) -> bool:
+def is_english(words: Collection[str]) -> bool:
     """Whether most of the common words among `words` (lower case) are English.
 
-    A report without any common word, such as "Pneumothorax", is taken for English unless
-    most of its letters are of another script.
+    A report without any common word, such as "Pneumothorax", is taken for English. One
+    with words in another script is not, whatever words it borrows.
     """
+    foreign_script = sum(max(word, default="") >= _FIRST_BEYOND_LATIN for word in words)
+    if foreign_script > len(words) * _MOST_OF_ANOTHER_SCRIPT:
+        return False
     english = sum(word in _ENGLISH for word in words)
     others = sum(word in _OTHERS for word in words)
-    if english or others:
-        return english / (english + others) > _LEAST_SHARE
-    letters = [letter for word in words for letter in word if letter.isalpha()]
-    ascii_letters = sum(letter.isascii() for letter in letters)
-    return ascii_letters * 2 > len(letters)
+    if not english and not others:
+        return True
+    return english / (english + others) > _LEAST_SHARE

@@ -10,11 +10,17 @@ _WORD = re.compile(r"[^\W_]+(?:[-'’.][^\W_]+)*|_+|\S")
 
 
 class Word(NamedTuple):
-    """A word or mark in lower case, and where it stands in the sentence."""
+    """A word or mark in lower case, and where it stands in the sentence.
+
+    Its repr does not show it.
+    """
 
     text: str
     start: int
     end: int
+
+    def __repr__(self) -> str:
+        return f"<Word of {len(self.text)} characters>"
 
 
 def words_of(sentence: str) -> tuple[Word, ...]:

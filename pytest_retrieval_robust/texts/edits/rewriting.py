@@ -23,12 +23,14 @@ class Change:
 
 
 def article(words: str) -> str:
-    """The article in front of `words`.
+    """The article in front of `words`, by the sound that they begin with.
 
-    >>> article("effusion"), article("pleural effusion")
-    ('an', 'a')
+    >>> article("effusion"), article("pleural effusion"), article("8"), article("16")
+    ('an', 'a', 'an', 'a')
     """
-    return "an" if words[:1].lower() in "aeiou" else "a"
+    first = words.split(maxsplit=1)[0] if words.strip() else ""
+    has_vowel = first[:1].lower() in (*"aeiou", "8") or first in ("11", "18")
+    return "an" if has_vowel else "a"
 
 
 def like(word: str, model: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from .document import Document
 from .rewriting import Change
@@ -60,6 +60,19 @@ class _Sizes(WordSwap):
         # A size that is written in another way counts, so that it is left alone.
         unread = [WordAt("", "", 0, 0)] * max(0, count - len(words))
         return words + unread
+
+    def is_elsewhere(
+        self, document: Document, changed: Mapping[int, str], word: str
+    ) -> bool:
+        """Whether another sentence has the same size, or a size of it does not say what:
+        "This measures 8 mm".
+        """
+        for number, sentence in enumerate(document.sentences):
+            words = [] if number in changed else self.words_in(sentence)
+            says_of_what = sentence.mentions or sentence.devices
+            if any(other.word == word or not says_of_what for other in words):
+                return True
+        return False
 
 
 def _is_of_finding(sentence: Sentence, word: WordAt) -> bool:

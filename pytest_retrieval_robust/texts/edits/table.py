@@ -9,7 +9,7 @@ from pathlib import Path
 from ...core.counterfactuals import EditedReports, ReportEdit
 from ...core.errors import ArgumentError, DatasetError
 from .table_files import rows_of
-from .table_layouts import Layout, Pair, as_compared, layout_of, pair_of
+from .table_layouts import Layout, Pair, as_compared, as_id, layout_of, pair_of
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class _Gathered:
     def __post_init__(self) -> None:
         self._texts = [as_compared(report) for report in self.reports]
         self._by_text = _numbers_by(self._texts)
-        self._by_id = _numbers_by([name.strip() for name in self.report_ids or ()])
+        self._by_id = _numbers_by([as_id(name) for name in self.report_ids or ()])
         self._known: set[tuple[int, str]] = set()
 
     def take(self, pair: Pair) -> None:

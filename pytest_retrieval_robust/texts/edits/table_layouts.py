@@ -18,7 +18,7 @@ class Layout:
     edited: str
     kind: str | None
     """The column that says what was changed; None where all rows have `default_kind`."""
-    ids: tuple[str, ...]
+    id_columns: tuple[str, ...]
     """Columns that may hold the id of a report, tried in this order."""
     default_kind: str
     present: str | None = None
@@ -31,7 +31,7 @@ LAYOUTS = (
         original="original",
         edited="edited",
         kind="kind",
-        ids=("id", "study_id", "image_id"),
+        id_columns=("id", "study_id", "image_id"),
         default_kind="edit",
     ),
     Layout(
@@ -39,7 +39,7 @@ LAYOUTS = (
         original="original_report",
         edited="error_report",
         kind=None,
-        ids=("study_id",),
+        id_columns=("study_id",),
         default_kind="several-errors",
     ),
     Layout(
@@ -47,7 +47,7 @@ LAYOUTS = (
         original="original_sentence",
         edited="error_sentence",
         kind="error_type",
-        ids=("study_id",),
+        id_columns=("study_id",),
         default_kind="edit",
         present="error_present",
     ),
@@ -56,7 +56,7 @@ LAYOUTS = (
         original="report",
         edited="negation",
         kind=None,
-        ids=("id",),
+        id_columns=("id",),
         default_kind="negation",
     ),
 )
@@ -103,7 +103,7 @@ def pair_of(row: Row, number: int, layout: Layout) -> Pair:
     texts = [_text(row, column, number) for column in (layout.original, layout.edited)]
     kind = _kind_of(row.get(layout.kind)) if layout.kind else ""
     present = "1" if layout.present is None else row.get(layout.present, "1")
-    ids = (str(row.get(column) or "").strip() for column in layout.ids)
+    ids = (as_id(row.get(column)) for column in layout.id_columns)
     return Pair(
         original=as_compared(texts[0]),
         edited=texts[1].strip(),
@@ -130,6 +130,14 @@ def _kind_of(value: object) -> str:
     said = " ".join(str(word) for word in words if word)
     kept = "".join(letter if letter.isalnum() else " " for letter in said.lower())
     return "-".join(kept.split())[:80]
+
+
+def as_id(value: object) -> str:
+    """An id as tables and data sets compare it: MIMIC-CXR's study "s50414267" is 50414267
+    in ReXErr-v1.
+    """
+    name = "" if value is None else str(value).strip()
+    return name[1:] if name[:1] == "s" and name[1:].isdecimal() else name
 
 
 def as_compared(text: str) -> str:

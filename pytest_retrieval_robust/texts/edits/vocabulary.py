@@ -180,7 +180,7 @@ LUNG_GROUPS = (
 )
 """What "the lungs are clear" denies."""
 
-SHADOW_GROUPS = frozenset((*LUNG_GROUPS, "pleural fluid", "thickening"))
+SHADOW_GROUPS = frozenset((*LUNG_GROUPS, "pleural fluid", "thickening", "nodes"))
 """What may be one shadow under several names."""
 
 _CONCEPTS = {

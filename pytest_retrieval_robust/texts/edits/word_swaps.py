@@ -100,11 +100,11 @@ class WordSwap:
             sentences[number] = replaced(
                 sentence.text, swap.start, swap.end, swap.instead
             )
-        if self.same_place and self._is_elsewhere(document, sentences, word.word):
+        if self.is_elsewhere(document, sentences, word.word):
             return None
         return Change(self.action, sentences)
 
-    def _is_elsewhere(
+    def is_elsewhere(
         self, document: Document, changed: Mapping[int, str], word: str
     ) -> bool:
         """Whether an unchanged sentence has the word for a finding that may be the same."""

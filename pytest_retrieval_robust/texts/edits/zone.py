@@ -34,7 +34,8 @@ _CONFLICTS = (
     *("costophrenic", "diaphragm", "hemidiaphragm", "heart", "cardiac", "cervical"),
     *("spine", "thoracic", "lumbar", "vertebral", "abdomen", "abdominal", "lordotic"),
     *("extremity", "mediastinum", "mediastinal", "paratracheal", "ribs", "rib"),
-    *("dependent", "layering", "fissure", "volumes", "level", "view"),
+    *("dependent", "layering", "fissure", "volumes", "level", "view", "segment"),
+    *("segments", "segmental"),
 )
 
 

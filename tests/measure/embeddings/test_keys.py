@@ -19,12 +19,13 @@ from torch import Tensor
 
 import pytest_retrieval_robust
 from pytest_retrieval_robust import load_dataset, load_model, load_occluder
+from pytest_retrieval_robust.core.cases import Cell
 from pytest_retrieval_robust.measure.embeddings import source_code
 from pytest_retrieval_robust.measure.embeddings.keys import (
     batch_key,
+    change_identity,
     key_of,
     model_identity,
-    occluder_identity,
     package_files,
     texts_key,
 )
@@ -226,8 +227,15 @@ class Declaring(Patches):
 def test_another_occlusion_has_another_identity(
     changed: Occluder, level: float, seed: int
 ) -> None:
-    usual = occluder_identity(load_occluder("patches"), 0.1, 0)
-    assert occluder_identity(changed, level, seed) != usual
+    usual = change_identity(load_occluder("patches"), Cell("patches", 0.1, 0))
+    assert change_identity(changed, Cell(changed.name, level, seed)) != usual
+
+
+def test_a_corruption_is_told_from_an_occluder_of_its_name() -> None:
+    occluder = load_occluder("patches")
+    cell = Cell("patches", 0.1, 0)
+    corrupted = replace(cell, family="corruption")
+    assert change_identity(occluder, cell) != change_identity(occluder, corrupted)
 
 
 def setting(shift: float = 0.0, groups: int = 0) -> Setting:

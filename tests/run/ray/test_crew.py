@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from pytest_retrieval_robust.core import time_limit
+from pytest_retrieval_robust.core.cases import CLEAN, Cell
 from pytest_retrieval_robust.core.errors import (
     DatasetError,
     ModelError,
@@ -69,7 +70,7 @@ class Actor:
         sameness = Sameness(self.node, cast(Any, None), False, self.torch.encode())
         return Ready(sameness, sees_store=True)
 
-    def open_reports(self) -> None:
+    def open_reports(self, _: Cell = CLEAN) -> None:
         self._numbers.clear()
 
     def exchange(self, deal: Deal, seconds: float) -> list[Reply]:

@@ -1,0 +1,293 @@
+"""Corruptions and text noise in a sweep: what a naive loop gives, and what fails alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pytest_retrieval_robust import (
+    CorruptionError,
+    ImageCorruption,
+    Region,
+    ReportNoise,
+    RobustError,
+    load_corruption,
+    load_occluder,
+    load_text_noise,
+)
+from pytest_retrieval_robust.core.cases import CLEAN, Cell, Family
+from pytest_retrieval_robust.core.encoding import prepare_image
+from pytest_retrieval_robust.measure.embeddings.probing import SENTENCES, VOCABULARY
+from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
+from pytest_retrieval_robust.measure.pairs import pairs_of
+from pytest_retrieval_robust.measure.sweep.changes import family_of, ignores_gallery
+from pytest_retrieval_robust.measure.sweep.only_stored import stored_engine
+from pytest_retrieval_robust.measure.sweep.run import (
+    Measured,
+    SweepOptions,
+    SweepResult,
+    run_sweep,
+)
+from pytest_retrieval_robust.models import ModelCard
+
+from .test_stored_sweep import same
+from .test_sweep import RECORDS, Pixels, naive_ranks, noisy_model
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+CONTRAST = load_corruption("contrast")
+CASE = load_text_noise("case")
+PATCHES = load_occluder("patches")
+DATA = RECORDS
+SEVERITIES = (0.4, 1.0)
+
+
+@dataclass(frozen=True)
+class Failing(ImageCorruption):
+    """Raises, or gives what is no batch of pixels."""
+
+    problem: str = "raises"
+    family = "failing"
+
+    def changed(self, region: Region, severity: float) -> torch.Tensor:  # noqa: ARG002
+        if self.problem == "raises":
+            raise KeyError("a patient's name")
+        if self.problem == "shape":
+            return region.pixels[:, :, :-1]
+        if self.problem == "value":
+            return None  # type: ignore[return-value]
+        return region.pixels * float("nan")
+
+
+@dataclass(frozen=True)
+class FailingNoise(ReportNoise):
+    problem: str = "raises"
+    family = "failing"
+
+    def apply(self, texts: Sequence[str], severity: float, seed: int) -> list[str]:
+        if self.problem == "raises":
+            raise KeyError("a report")
+        if self.problem == "empty":
+            return ["" for _ in texts]
+        return super().apply(texts, severity, seed)[1:]
+
+    def changed(self, text: str, severity: float, seed: int) -> str:  # noqa: ARG002
+        return text
+
+
+class RowsByText(dict[str, NDArray[np.float32]]):
+    """A row for every text, which follows from its letters."""
+
+    def __missing__(self, text: str) -> NDArray[np.float32]:
+        rng = np.random.default_rng(crc32(text.encode()))
+        row = rng.normal(size=257).astype(np.float32)
+        # Words in capitals keep something of the text that they were made from.
+        usual = self.get(text.lower())
+        return row if usual is None else (row / 8 + usual).astype(np.float32)
+
+
+@dataclass
+class Counting(Pixels):
+    images: int = 0
+    reports: int = 0
+
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        self.images += len(pixels)
+        return super().encode_images(pixels)
+
+    def encode_reports(self, texts: Sequence[str]) -> Tensor:
+        self.reports += len(texts)
+        return super().encode_reports(texts)
+
+
+@pytest.fixture
+def encoder() -> Counting:
+    rows = RowsByText(noisy_model(DATA).rows)
+    return Counting(rows, card=ModelCard("test", sha256="ab"))
+
+
+def cells_of(*changes: Any, seed: int = 0) -> list[tuple[Cell, Any]]:
+    return [
+        (Cell(change.name, severity, seed, family_of(change)), change)
+        for change in changes
+        for severity in SEVERITIES
+    ]
+
+
+def sweep(model: Pixels, cells: Sequence[Any], **options: Any) -> SweepResult:
+    chosen = SweepOptions(batch_size=8, **options)
+    return run_sweep(model, pairs_of(DATA), cells, (1, 5), chosen)
+
+
+def measured(result: SweepResult, cell: Cell) -> Measured:
+    found = result.cells[cell]
+    assert isinstance(found, Measured), found
+    return found
+
+
+def image_rows(model: Pixels, change: Callable[..., torch.Tensor]) -> torch.Tensor:
+    """The rows of every image, each encoded alone."""
+    rows = []
+    for number, image_id in enumerate(DATA.image_ids):
+        prepared = prepare_image(model, DATA.image(number))
+        pixels = torch.from_numpy(prepared.pixels)[None].float() / 255
+        rows.append(model.encode_images(change(pixels, image_id, prepared.frame)))
+    return torch.cat(rows)
+
+
+def expected_ranks(
+    images: torch.Tensor, reports: torch.Tensor
+) -> tuple[list[int], list[int]]:
+    groups = (DATA.image_groups, DATA.report_groups)
+    return (
+        naive_ranks(images, reports, lambda i, r: bool(groups[0][i] == groups[1][r])),
+        naive_ranks(reports, images, lambda r, i: bool(groups[0][i] == groups[1][r])),
+    )
+
+
+def test_a_corrupted_cell_has_the_ranks_of_a_naive_loop(encoder: Counting) -> None:
+    result = sweep(encoder, cells_of(CONTRAST, seed=3))
+    reports = encoder.encode_reports(DATA.reports)
+    for severity in SEVERITIES:
+        cell = measured(result, Cell("contrast", severity, 3, "corruption"))
+        images = image_rows(
+            encoder,
+            lambda pixels, image_id, frame, severity=severity: CONTRAST.corrupt(
+                pixels, [image_id], severity, 3, frame
+            ),
+        )
+        for_images, for_reports = expected_ranks(images, reports)
+        assert cell.image_ranks.tolist() == for_images
+        assert cell.report_ranks.tolist() == for_reports
+        assert (cell.achieved_level, cell.visible_level) == (severity, severity)
+
+
+def test_noised_reports_are_ranked_against_clean_images(encoder: Counting) -> None:
+    result = sweep(encoder, cells_of(CASE, seed=2))
+    images = image_rows(encoder, lambda pixels, *_: pixels)
+    for severity in SEVERITIES:
+        cell = measured(result, Cell("case", severity, 2, "text-noise"))
+        texts = CASE.apply(DATA.reports, severity, 2)
+        rows = torch.cat([encoder.encode_reports([text]) for text in texts])
+        for_images, for_reports = expected_ranks(images, rows)
+        assert cell.image_ranks.tolist() == for_images
+        assert cell.report_ranks.tolist() == for_reports
+        assert (cell.achieved_level, cell.visible_level) == (severity, severity)
+
+
+def test_other_families_leave_occlusions_as_they_are(encoder: Counting) -> None:
+    alone = sweep(encoder, cells_of(PATCHES))
+    together = sweep(encoder, cells_of(CASE, CONTRAST, PATCHES))
+    for cell in (CLEAN, *(cell for cell, _ in cells_of(PATCHES))):
+        one = measured(alone, cell)
+        other = measured(together, cell)
+        assert one.image_ranks.tobytes() == other.image_ranks.tobytes()
+        assert one.report_ranks.tobytes() == other.report_ranks.tobytes()
+        assert one.achieved_level == other.achieved_level
+
+
+@pytest.mark.parametrize("problem", ["raises", "shape", "value"])
+def test_a_corruption_that_fails_ends_its_cells_alone(
+    encoder: Counting, problem: str
+) -> None:
+    failing = Failing(problem)
+    result = sweep(encoder, cells_of(failing, CONTRAST, CASE))
+    for cell, change in cells_of(failing, CONTRAST, CASE):
+        if change is not failing:
+            measured(result, cell)
+            continue
+        error = result.cells[cell]
+        assert isinstance(error, CorruptionError)
+        assert "patient" not in str(error)
+
+
+def test_a_corruption_that_gives_nan_is_told_by_its_embeddings(
+    encoder: Counting,
+) -> None:
+    result = sweep(encoder, cells_of(Failing("nan"), CASE))
+    for cell, change in cells_of(Failing("nan"), CASE):
+        assert isinstance(result.cells[cell], RobustError) == (change is not CASE)
+
+
+@pytest.mark.parametrize("problem", ["raises", "empty", "count"])
+def test_a_noise_that_fails_ends_its_cells_alone(
+    encoder: Counting, problem: str
+) -> None:
+    noise = FailingNoise(problem)
+    result = sweep(encoder, cells_of(noise, CONTRAST, CASE))
+    for cell, change in cells_of(noise, CONTRAST, CASE):
+        error = result.cells[cell]
+        if change is noise:
+            assert isinstance(error, CorruptionError)
+            assert "failing" in str(error)
+        else:
+            measured(result, cell)
+
+
+def test_a_second_sweep_encodes_nothing(encoder: Counting, tmp_path: Path) -> None:
+    cells = cells_of(CONTRAST, CASE)
+    store = EmbeddingStore(tmp_path)
+    first = sweep(encoder, cells, store=store)
+    encoder.images = encoder.reports = 0
+    second = sweep(encoder, cells, store=store)
+    # The fixed pictures and sentences by which a model is known again, and no more.
+    assert (encoder.images, encoder.reports) == (2, len(SENTENCES) + len(VOCABULARY))
+    assert same(first, second)
+    stored = sweep(encoder, cells, store=store, engine=stored_engine())
+    assert same(first, stored)
+
+
+def test_a_noise_that_the_store_lacks_ends_its_cells_alone(
+    encoder: Counting, tmp_path: Path
+) -> None:
+    store = EmbeddingStore(tmp_path)
+    sweep(encoder, cells_of(CONTRAST), store=store)
+    cells = cells_of(CONTRAST, CASE)
+    result = sweep(encoder, cells, store=store, engine=stored_engine())
+    for cell, change in cells:
+        # Of the one word of these reports a share of 0.4 is none.
+        is_there = change is CONTRAST or cell.level == 0.4
+        assert isinstance(result.cells[cell], Measured) == is_there
+
+
+def test_names_of_two_families_are_told_apart(encoder: Counting) -> None:
+    @dataclass(frozen=True)
+    class Named(ImageCorruption):
+        family = "patches"
+
+        def changed(self, region: Region, severity: float) -> torch.Tensor:  # noqa: ARG002
+            return region.pixels
+
+    cells = cells_of(PATCHES, Named())
+    result = sweep(encoder, cells)
+    clean = measured(result, CLEAN)
+    for cell, change in cells:
+        ranks = measured(result, cell).image_ranks
+        is_clean = ranks.tobytes() == clean.image_ranks.tobytes()
+        assert is_clean == (change is not PATCHES)
+
+
+def test_the_family_of_what_is_done_follows_from_its_methods() -> None:
+    families: dict[Any, Family] = {
+        PATCHES: "occlusion",
+        CONTRAST: "corruption",
+        CASE: "text-noise",
+    }
+    assert {change: family_of(change) for change in families} == families
+
+
+def test_a_corruption_with_an_eye_on_the_reports_is_known() -> None:
+    class Looking(type(CONTRAST)):  # type: ignore[misc]
+        def bind(self, scene: Any) -> Any:  # noqa: ARG002
+            return self
+
+    assert ignores_gallery(CONTRAST)
+    assert not ignores_gallery(Looking())
