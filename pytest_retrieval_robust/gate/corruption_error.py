@@ -15,12 +15,13 @@ from ..core.words import counted
 from .chance import recall_by_chance
 from .decision import ROUNDING, Decision, pass_or_fail, tolerated
 from .difference import NotComparable
-from .error_ratios import ErrorRatio, ErrorStatistic, PairedErrors
+from .error_statistic import ErrorStatistic
 from .perturbed import PerturbationSet, Perturbed, hidden_outcomes
 
 if TYPE_CHECKING:
     from ..retrieval.curve import Curve
     from .comparison import Comparison
+    from .error_ratios import ErrorRatio, PairedErrors
 
 _STATISTICS: dict[GateKind, ErrorStatistic] = {
     GateKind.MCE: ErrorStatistic.MEAN,
@@ -106,10 +107,9 @@ class ErrorLimit:
             return self._unmeasured(numbers, "fail", sentence)
         errors = numbers.comparison.errors(numbers.perturbed, numbers.direction, self.k)
         reason = self._obstacle(numbers, errors)
-        if reason is not None:
+        if reason is not None or isinstance(errors, NotComparable):
             sentence = f"{self._subject(numbers)}: not compared, because {reason}."
             return self._unmeasured(numbers, "inconclusive", sentence)
-        assert isinstance(errors, PairedErrors)
         verdict = tolerated(self._compared(numbers, errors, decision), decision)
         if verdict.verdict == "fail" or self._can_fail(numbers, errors):
             return verdict

@@ -11,7 +11,8 @@ from ..core.cases import DIRECTIONS, FAMILIES, Direction, Family
 from ..core.outcomes import finite
 from .comparison import Comparison
 from .difference import NotComparable
-from .error_ratios import ErrorRatio, ErrorStatistic, PairedErrors
+from .error_ratios import ErrorRatio, PairedErrors
+from .error_statistic import ErrorStatistic
 from .measurements import Measurements
 from .perturbed import Perturbed, whole_perturbations
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pytest_retrieval_robust.gate.error_ratios import ErrorStatistic, PairedErrors
+from pytest_retrieval_robust.gate.error_ratios import PairedErrors
+from pytest_retrieval_robust.gate.error_statistic import ErrorStatistic
 from pytest_retrieval_robust.gate.paired_hits import PairedHits
 from pytest_retrieval_robust.retrieval.bootstrap import Clusters
 

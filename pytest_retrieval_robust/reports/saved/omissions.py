@@ -34,8 +34,8 @@ def _leave_out_empty_metrics(outcome: Json) -> None:
 def _leave_out_missing_answers(outcome: Json) -> None:
     """Of what was read from a run of an earlier version."""
     for direction in DIRECTIONS:
-        if outcome[direction]["answers"] is None:
-            del outcome[direction]["answers"]
+        if outcome[direction].get("answers") is None:
+            outcome[direction].pop("answers", None)
 
 
 def _leave_out_processors(outcome: Json) -> None:
