@@ -1,6 +1,6 @@
 """What corrupting costs beside imagecorruptions and torchvision, in one run.
 
-`python -m benchmarks.corruptions [DEVICE]` (peers: `pip install
+`python -m benchmarks.corruptions [DEVICE [NAME ...]]` (peers: `pip install
 imagecorruptions torchvision`; what is missing is left out). All is timed in turns on one
 thread, on [64, 3, 224, 224], on a processor by the time that it computed, so that other
 work on the machine counts for little. `first` is the first severity of a batch, for which random
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from statistics import median
@@ -73,15 +73,21 @@ class Row:
     """The peer's time by that of a further one."""
 
 
-def rows(device: str, dtype: torch.dtype, rounds: int = ROUNDS) -> list[Row]:
-    """Every corruption of the catalogue beside every peer that has it; one without a
-    peer beside a copy of the batch.
+def rows(
+    device: str,
+    dtype: torch.dtype,
+    rounds: int = ROUNDS,
+    only: Sequence[str] = (),
+) -> list[Row]:
+    """Every corruption of the catalogue, or only those named, beside every peer that has
+    it and a copy of the batch.
     """
     pixels = films(dtype).to(device)
     out = torch.empty_like(pixels)
     ids = [f"image-{number}" for number in range(IMAGES)]
     found = []
-    for entry in Catalogues().corruptions.entries():
+    catalogue = Catalogues().corruptions
+    for entry in map(catalogue.get, only or catalogue.names()):
         bound = entry.build().bind(cast(Any, None))
 
         def first(build: Any = entry.build) -> object:
@@ -194,14 +200,14 @@ def _of_torchvision(name: str, pixels: Tensor) -> list[Peer]:
     return [Peer("torchvision", function, action)]
 
 
-def main(device: str) -> None:
+def main(device: str, only: Sequence[str]) -> None:
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, {device}, [{IMAGES}, 3, {SIDE}, {SIDE}]")
     print(
         f"{'corruption':20}{'dtype':9}{'beside':36}{'ms':>8}{'first':>8}{'further':>9}"
     )
     for dtype in (torch.uint8, torch.float32):
-        for row in rows(device, dtype):
+        for row in rows(device, dtype, only=only):
             print(
                 f"{row.corruption:20}{row.dtype:9}{row.peer:36}"
                 f"{row.milliseconds:8.1f}{row.first:8.2f}{row.further:9.2f}",
@@ -210,4 +216,4 @@ def main(device: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "cpu")
+    main(sys.argv[1] if len(sys.argv) > 1 else "cpu", sys.argv[2:])

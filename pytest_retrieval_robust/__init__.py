@@ -95,6 +95,9 @@ if TYPE_CHECKING:
     from .retrieval.ranking import positive_ranks_both as positive_ranks_both
     from .retrieval.ranking import top_k as top_k
     from .run.gate_fixture import GateFixture as GateFixture
+    from .run.perturbing import Corrupting as Corrupting
+    from .run.perturbing import Noising as Noising
+    from .run.perturbing import Sides as Sides
     from .run.properties import Hiding as Hiding
     from .run.properties import Subject as Subject
     from .run.properties import without_traceback as without_traceback
@@ -130,6 +133,7 @@ _HOMES = {
     "Catalogues": "core.catalogue",
     "Cell": "core.cases",
     "ConfigError": "core.errors",
+    "Corrupting": "run.perturbing",
     "Corruption": "corruptions",
     "CorruptionEntry": "corruptions",
     "CorruptionError": "core.errors",
@@ -158,6 +162,7 @@ _HOMES = {
     "ModelCard": "models",
     "ModelEntry": "models",
     "ModelError": "core.errors",
+    "Noising": "run.perturbing",
     "NotMeasuredError": "core.errors",
     "NotOnThisMachineError": "core.errors",
     "Occluder": "occluders",
@@ -181,6 +186,7 @@ _HOMES = {
     "Scores": "core.outcomes",
     "Setting": "occluders.scene",
     "SeverityOccluder": "occluders.severity",
+    "Sides": "run.perturbing",
     "Subject": "run.properties",
     "TextNoise": "texts.noise",
     "TextNoiseEntry": "texts.noise",

@@ -1,4 +1,5 @@
-"""Properties that every model, data set and occluder must have before its Recall@k means anything.
+"""Properties that every model, data set, occluder, corruption and text noise must have
+before its Recall@k means anything.
 
 Hypothesis draws the examples and shows the simplest one that fails. What tests are
 given here prints as names and numbers alone: an example of a failure must hold no id
@@ -15,14 +16,19 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from pytest_retrieval_robust import (
+    Corrupting,
+    Corruption,
     DualEncoder,
     Hiding,
+    Noising,
     Occluder,
     RetrievalDataset,
+    Sides,
     Subject,
+    TextNoise,
     without_traceback,
 )
-from pytest_retrieval_robust.strategies import Occlusion, corners, levels
+from pytest_retrieval_robust.strategies import Occlusion, corners, levels, severities
 
 # Hypothesis would try a few dozen examples more to explain a failure. Examples this
 # small are plain without.
@@ -33,6 +39,8 @@ SEEDS = st.integers(0, 2**31 - 1)
 NUMBERS = st.integers(0, Subject.POOL - 1)
 NEIGHBOURS = st.lists(NUMBERS, min_size=1, max_size=7)
 POSITIONS = st.integers(0, 7)
+# Ties of rounding, as in the quality of a codec, may be nearer than these steps.
+STEPS = st.integers(0, 10).map(lambda tenths: tenths / 10)
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +58,18 @@ def subject(
 @without_traceback
 def hiding(subject: Subject, occluder: Occluder) -> Hiding:
     return Hiding(subject, occluder)
+
+
+@pytest.fixture(scope="session")
+@without_traceback
+def corrupting(subject: Subject, corruption: Corruption) -> Corrupting:
+    return Corrupting(subject, corruption)
+
+
+@pytest.fixture(scope="session")
+@without_traceback
+def noising(subject: Subject, text_noise: TextNoise) -> Noising:
+    return Noising(subject, text_noise)
 
 
 @few_examples
@@ -168,3 +188,92 @@ def test_a_hidden_corner_keeps_what_is_found(
             " no rank to keep"
         )
     subject.require_kept(corner)
+
+
+@few_examples
+@given(seed=SEEDS)
+@without_traceback
+def test_a_corruption_of_severity_0_changes_nothing(
+    corrupting: Corrupting, seed: int
+) -> None:
+    assert torch.equal(corrupting.corrupted(0.0, seed), corrupting.pixels), (
+        "Expected the images as they are at severity 0, got other pixels. Fix the"
+        " corruption."
+    )
+
+
+@few_examples
+@given(severity=severities(), seed=SEEDS, neighbours=NEIGHBOURS, position=POSITIONS)
+@without_traceback
+def test_a_corruption_does_not_depend_on_the_batch(
+    corrupting: Corrupting,
+    severity: float,
+    seed: int,
+    neighbours: list[int],
+    position: int,
+) -> None:
+    position = min(position, len(neighbours))
+    batch = [*neighbours[:position], 0, *neighbours[position:]]
+    expected = corrupting.corrupted(severity, seed)[0]
+    beside = corrupting.corrupted_beside(batch, severity, seed)[position]
+    assert torch.equal(beside, expected), (
+        f"Expected the same pixels of image 0 beside {neighbours} as beside the others"
+        " of its batch, got others. Draw randomness from the image's id and the seed."
+    )
+
+
+@few_examples
+@given(lower=STEPS, higher=STEPS, seed=SEEDS)
+@without_traceback
+def test_a_higher_severity_does_no_less_harm(
+    corrupting: Corrupting, lower: float, higher: float, seed: int
+) -> None:
+    corrupting.require_no_less_harm([lower, higher], seed)
+
+
+@pytest.mark.parametrize("corruption", ["mirrored"], indirect=True)
+@without_traceback
+def test_a_mirrored_film_prefers_the_report_of_the_other_side(
+    subject: Subject, corruption: Corruption
+) -> None:
+    """Images whose own report beats the same with right and left swapped, less often
+    when they are mirrored: else a model does not read sides, or reads them wrongly.
+
+    A model that does not see sides loses no more than chance allows (0.01): whether it
+    wins enough is for the gates on edited reports.
+    """
+    Sides(subject).require_other_side(corruption)
+
+
+@few_examples
+@given(seed=SEEDS)
+@without_traceback
+def test_a_noise_of_severity_0_changes_no_report(noising: Noising, seed: int) -> None:
+    assert noising.changes_nothing(0.0, seed), (
+        "Expected the reports as they are at severity 0, got others. Fix the noise."
+    )
+
+
+@few_examples
+@given(severity=severities(), seed=SEEDS)
+@without_traceback
+def test_a_noise_does_not_depend_on_other_reports(
+    noising: Noising, severity: float, seed: int
+) -> None:
+    assert not noising.depends_on_neighbours(severity, seed), (
+        "Expected the same report alone as among others, got another. Draw randomness"
+        " from the text and the seed."
+    )
+
+
+@few_examples
+@given(severity=severities(), seed=SEEDS)
+@without_traceback
+def test_a_noise_leaves_no_report_empty(
+    noising: Noising, severity: float, seed: int
+) -> None:
+    empty = noising.empty_reports(severity, seed)
+    assert empty == 0, (
+        f"Expected something of every report at severity={severity:g}, got empty={empty}"
+        " blank ones. Leave a word."
+    )

@@ -53,6 +53,7 @@ PUBLIC = frozenset(
         "Corruption",
         "CorruptionEntry",
         "CorruptionError",
+        "Corrupting",
         "CostMeasurement",
         "CounterfactualOutcome",
         "Counterfactuals",
@@ -78,6 +79,7 @@ PUBLIC = frozenset(
         "MetricError",
         "ModelCard",
         "ModelEntry",
+        "Noising",
         "Occluder",
         "OccluderEntry",
         "OcclusionTimer",
@@ -96,6 +98,7 @@ PUBLIC = frozenset(
         "Scores",
         "Setting",
         "SeverityOccluder",
+        "Sides",
         "Subject",
         "TextNoise",
         "TextNoiseEntry",
@@ -104,7 +107,7 @@ PUBLIC = frozenset(
     ]
 )
 
-TYPE_ALIASES = {"Direction"}
+TYPE_ALIASES = {"Direction", "Family"}
 """They are there, but no object of Python's can hold a text for them."""
 
 

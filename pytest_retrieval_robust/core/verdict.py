@@ -147,27 +147,24 @@ class GateKey:
         Raises:
             ArgumentError: `text` names no gate.
         """
-        match = (
-            _METRIC_TEXT.fullmatch(text)
-            or _EDITS_TEXT.fullmatch(text)
-            or _GATE_TEXT.fullmatch(text)
+        for pattern in (_METRIC_TEXT, _GATE_TEXT, _EDITS_TEXT):
+            match = pattern.fullmatch(text)
+            key = None if match is None else cls._of_match(match)
+            # A pattern also takes words that do not go together, as in "recall cell".
+            if key is not None and str(key) == text:
+                return key
+        raise ArgumentError(
+            "Expected a gate such as 'recall@10 image-to-report' or"
+            f" 'relative_cost', got gate={text!r}. The kinds of gates are"
+            f" {', '.join(GateKind)}."
         )
-        key = None if match is None else cls._of_match(match)
-        # The pattern also takes words that do not go together, as in "recall cell".
-        if key is None or str(key) != text:
-            raise ArgumentError(
-                "Expected a gate such as 'recall@10 image-to-report' or"
-                f" 'relative_cost', got gate={text!r}. The kinds of gates are"
-                f" {', '.join(GateKind)}."
-            )
-        return key
 
     @classmethod
     def _of_match(cls, match: re.Match[str]) -> GateKey | None:
         kind = GateKind(match["kind"])
         if kind is GateKind.METRIC:
             return cls._of_metric_match(match)
-        if "name" in match.re.groupindex:
+        if match.re is _EDITS_TEXT:
             return cls(kind, name=match["name"])
         k = None if match["k"] is None else int(match["k"])
         direction = next((d for d in DIRECTIONS if d == match["direction"]), None)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.uploads import upload
+from ._shifted import ROWS
 from ._size import PUBLISHED_SIDE, side_of
 from ._taps import Axis
 from ._whole import levels_from, whole_weights
@@ -55,9 +56,7 @@ class Cells:
         from the middle of the next one on.
         """
         middles = np.arange(self.shown)[:, None] + 0.5
-        shares = (1 - np.abs(self.positions - middles)).clip(0)
-        # A pixel is nearer than that to the middle of its cell, unless none is shown.
-        return shares
+        return (1 - np.abs(self.positions - middles)).clip(0)
 
 
 def cells_of(region: Region, axis: Axis, severity: float, steps: Steps) -> Cells | None:
@@ -73,16 +72,18 @@ def cells_of(region: Region, axis: Axis, severity: float, steps: Steps) -> Cells
     return Cells(axis, count) if count < axis.length else None
 
 
-def reduced(
-    levels: torch.Tensor, shares: NDArray[np.float64], axis: int
-) -> torch.Tensor:
-    """Levels times (m, n) shares along an axis, as m levels."""
+def matrix_of(shares: NDArray[np.float64], device: torch.device) -> torch.Tensor:
+    """(m, n) shares as whole weights, for `reduced`."""
     import torch
 
     weights = torch.from_numpy(whole_weights(shares))
     # A GPU may be told to multiply matrices of float32 with fewer bits.
-    dtype = torch.float64 if levels.device.type == "cuda" else torch.float32
-    matrix = upload(weights.to(dtype), levels.device)
-    operand = levels.to(dtype)
-    product = matrix @ operand if axis == 2 else operand @ matrix.T
+    dtype = torch.float64 if device.type == "cuda" else torch.float32
+    return upload(weights.to(dtype), device)
+
+
+def reduced(levels: torch.Tensor, matrix: torch.Tensor, axis: int) -> torch.Tensor:
+    """The n levels along an axis times an (m, n) matrix of whole weights, as m levels."""
+    operand = levels.to(matrix.dtype)
+    product = matrix @ operand if axis == ROWS else operand @ matrix.T
     return levels_from(product).float()

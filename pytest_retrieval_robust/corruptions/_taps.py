@@ -94,14 +94,17 @@ def taps_at(axis: Axis, wanted: Places, device: torch.device) -> Taps:
 
 
 def sampled(levels: torch.Tensor, rows: Taps, columns: Taps) -> torch.Tensor:
-    """(b, c, n, m) the levels at these rows and columns."""
-    first, second = rows.weights
-    along_rows = levels.index_select(2, rows.pixels[0]).mul_(first[:, None])
-    along_rows += levels.index_select(2, rows.pixels[1]).mul_(second[:, None])
-    rounded = levels_from(along_rows)
+    """(b, c, n, m) the levels at these rows and columns.
+
+    Columns come first: gathering them is slow, and there may be few rows.
+    """
     first, second = columns.weights
-    along_both = rounded.index_select(3, columns.pixels[0]).mul_(first)
-    along_both += rounded.index_select(3, columns.pixels[1]).mul_(second)
+    along_columns = levels.index_select(3, columns.pixels[0]).mul_(first)
+    along_columns += levels.index_select(3, columns.pixels[1]).mul_(second)
+    rounded = levels_from(along_columns)
+    first, second = rows.weights
+    along_both = rounded.index_select(2, rows.pixels[0]).mul_(first[:, None])
+    along_both += rounded.index_select(2, rows.pixels[1]).mul_(second[:, None])
     return levels_from(along_both)
 
 

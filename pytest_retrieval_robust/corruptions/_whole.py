@@ -7,7 +7,8 @@ the same bits on every device and for every batch.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import torch
 
     from .region import Region
+
+T = TypeVar("T")
 
 LEVELS = 16 * 255
 """White. Every grey value of an 8-bit image is a whole number, a multiple of 16."""
@@ -27,22 +30,33 @@ def levels_of(region: Region) -> torch.Tensor:
     """(b, c, h, w) float32 whole numbers from 0 to `LEVELS`; one channel where the three
     are known to be equal, as those of a film are.
     """
-    pixels = region.pixels
-    # On a device the comparison would be waited for.
-    if pixels.device.type == "cpu" and _is_grey(pixels):
-        pixels = pixels[:, :1]
-    return (pixels * LEVELS).round_()
+    import torch
+
+    if region.shown.dtype == torch.uint8:
+        return region.channels.float().mul_(LEVELS // 255)
+    return (region.greys * LEVELS).round_()
 
 
-def _is_grey(pixels: torch.Tensor) -> bool:
-    red, green, blue = pixels.unbind(1)
-    return red.equal(green) and red.equal(blue)
+def values_of(region: Region) -> torch.Tensor:
+    """(b, c, h, w) the bytes, or the floats on the 0..1 scale, of which the batch is made;
+    one channel as in `levels_of`. Not to be written to.
+    """
+    import torch
+
+    return region.channels if region.shown.dtype == torch.uint8 else region.greys
+
+
+def once(region: Region, key: str, make: Callable[[], T]) -> T:
+    """What `make` gives, made once for all blocks of a region."""
+    if key not in region.shared:
+        region.shared[key] = make()
+    made: T = region.shared[key]
+    return made
 
 
 def pixels_of(levels: torch.Tensor, parts: int = 1) -> torch.Tensor:
-    """(b, 3, h, w): sums of levels with weights that add up to `parts`, on the 0..1 scale."""
-    pixels = levels * (1 / (LEVELS * parts))
-    return pixels.expand(-1, 3, -1, -1)
+    """Sums of levels with weights that add up to `parts`, on the 0..1 scale."""
+    return levels * (1 / (LEVELS * parts))
 
 
 def levels_from(sums: torch.Tensor) -> torch.Tensor:

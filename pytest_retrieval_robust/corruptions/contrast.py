@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DIRECTIONS = ("down", "up")
 _EXACT_BITS = 24
 """A float32 holds whole numbers up to 2**24 exactly."""
-_RAISED: Mapping[str, Steps] = {
+RAISED: Mapping[str, Steps] = {
     MEDMNIST_C: Steps(1, (1.1, 1.2, 1.3, 1.4, 1.6)),
     ROBUSTMEDCLIP: Steps(1, (1.1, 1.2, 1.3, 1.4, 1.6)),
 }
@@ -52,15 +52,15 @@ class Contrast(PresetCorruption):
                 f"Expected direction out of {', '.join(DIRECTIONS)}, got"
                 f" direction={self.direction!r}. Choose one of them."
             )
-        if self.direction == "up" and self.preset not in _RAISED:
+        if self.direction == "up" and self.preset not in RAISED:
             raise CorruptionError(
-                f"Expected a preset of raised contrast out of {', '.join(_RAISED)}, got"
+                f"Expected a preset of raised contrast out of {', '.join(RAISED)}, got"
                 f" preset={self.preset!r}. Choose one of them, or direction=down."
             )
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
         """(b, 3, h, w) or (b, 1, h, w): the pixels at that contrast."""
-        steps = _RAISED if self.direction == "up" else self.presets
+        steps = RAISED if self.direction == "up" else self.presets
         factor = steps[self.preset].at(severity)
         mean = _mean_greys(region.greys)
         return (region.greys - mean).mul_(factor).add_(mean).clamp_(0, 1)

@@ -41,7 +41,7 @@ class Crop(ImageCorruption):
             )
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): what is left, enlarged."""
+        """(b, c, h, w): what is left, enlarged."""
         cut = self.share * severity
         device = region.shown.device
         rows, columns = axes_of(region)

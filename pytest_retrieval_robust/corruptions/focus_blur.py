@@ -43,7 +43,7 @@ class FocusBlur(PresetCorruption):
     }
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): the blurred pixels."""
+        """(b, c, h, w): the blurred pixels."""
         levels = levels_of(region)
         scale = scale_of(region)
         if self.preset == IMAGENET_C:
@@ -73,7 +73,7 @@ def gaussian_weights(side: float, scale: float) -> tuple[float, ...]:
 
 
 def disc_mean(levels: torch.Tensor, radius: float) -> torch.Tensor:
-    """(b, 3, h, w) the mean, on the 0..1 scale, of all pixels whose centres lie within
+    """The mean, on the 0..1 scale, of all pixels whose centres lie within
     `radius` pixels.
     """
     reach = int(radius)
@@ -94,7 +94,7 @@ def disc_mean(levels: torch.Tensor, radius: float) -> torch.Tensor:
                 total += run.narrow(ROWS, reach + row, height)
                 pixels += 2 * half_width + 1
     mean = total.float().mul_(1 / (LEVELS * pixels))
-    return mean.clamp_(max=1).expand(-1, 3, -1, -1)
+    return mean.clamp_(max=1)
 
 
 def register(catalogue: Catalogue[CorruptionEntry]) -> None:

@@ -38,7 +38,7 @@ class ImageCorruption(ABC):
     @abstractmethod
     def changed(self, region: Region, severity: float) -> torch.Tensor:
         """(b, 3, h, w), or (b, 1, h, w) for all channels: the pixels of a region at a
-        severity above 0, in [0, 1].
+        severity above 0, in [0, 1] or as bytes.
         """
 
     @property

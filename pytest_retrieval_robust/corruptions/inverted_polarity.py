@@ -24,7 +24,9 @@ class InvertedPolarity(ImageCorruption):
     family: ClassVar[str] = "inverted-polarity"
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:  # noqa: ARG002
-        """(b, 3, h, w) or (b, 1, h, w): the negative."""
+        """(b, 3, h, w) or (b, 1, h, w): the negative, as bytes where they are bytes."""
+        if not region.shown.is_floating_point():
+            return region.shown.bitwise_not()
         return 1 - region.greys
 
 

@@ -13,6 +13,7 @@ from ..core.errors import CorruptionError
 from ..core.uploads import upload
 from . import CorruptionEntry
 from ._presets import IMAGENET_C, MEDMNIST_C, ROBUSTMEDCLIP, PresetCorruption, Steps
+from ._whole import values_of
 
 if TYPE_CHECKING:
     import torch
@@ -41,43 +42,39 @@ class Jpeg(PresetCorruption):
     }
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): the pixels as they are read again."""
+        """(b, c, h, w): the pixels as they are read again."""
         import torch
 
         quality = max(1, round(self.parameter(severity)))
-        bytes_of = (region.pixels * 255).round_().to(torch.uint8).cpu()
-        pictures = bytes_of.permute(0, 2, 3, 1).numpy()
-        again = np.stack([read_again(picture, quality) for picture in pictures])
-        read = upload(torch.from_numpy(again), region.shown.device)
-        return read.permute(0, 3, 1, 2).float().mul_(1 / 255).expand(-1, 3, -1, -1)
+        values = values_of(region)
+        if values.dtype != torch.uint8:
+            values = (values * 255).round_().to(torch.int16).to(torch.uint8)
+        pictures = values.cpu().numpy()
+        again = np.stack([read_again(channels, quality) for channels in pictures])
+        return upload(torch.from_numpy(again), region.shown.device)
 
 
-def read_again(picture: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-    """(h, w, 3) bytes, written and read: (h, w, 3), or (h, w, 1) of a grey picture.
+def read_again(channels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    """(c, h, w) bytes of three channels or one, written and read.
 
-    A grey picture is written without colours. Read as three channels it would be the
-    same.
+    A grey picture is written without colours. Written as three equal channels it would be
+    read as the same.
     """
     from PIL import Image
 
-    grey = picture[:, :, :1]
-    is_grey = bool((picture == grey).all())
+    bands = [Image.fromarray(np.ascontiguousarray(channel)) for channel in channels]
     stored = BytesIO()
     try:
-        if is_grey:
-            image = Image.fromarray(np.ascontiguousarray(grey[:, :, 0]))
-        else:
-            image = Image.fromarray(np.ascontiguousarray(picture))
-        image.save(stored, "JPEG", quality=quality)
+        picture = bands[0] if len(bands) == 1 else Image.merge("RGB", bands)
+        picture.save(stored, "JPEG", quality=quality)
         with Image.open(stored, formats=["JPEG"]) as read:
-            pixels: NDArray[np.uint8] = np.asarray(read)
+            return np.stack([np.asarray(band) for band in read.split()])
     except (OSError, KeyError):
-        raise CorruptionError(_no_codec(picture.shape)) from None
-    return pixels[:, :, None] if is_grey else pixels
+        raise CorruptionError(_no_codec(channels.shape)) from None
 
 
 def _no_codec(shape: tuple[int, ...]) -> str:
-    height, width = shape[:2]
+    height, width = shape[1:]
     return (
         "Expected that Pillow writes and reads JPEG, got an error of its codec for a"
         f" picture of height={height}, width={width}. Install a Pillow with JPEG (`python"

@@ -10,6 +10,7 @@ import numpy as np
 from ..core.uploads import upload
 from . import CorruptionEntry
 from ._taps import axes_of
+from ._whole import once, values_of
 from .image_corruption import ImageCorruption
 
 if TYPE_CHECKING:
@@ -30,17 +31,25 @@ class Mirrored(ImageCorruption):
     family: ClassVar[str] = "mirrored"
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:  # noqa: ARG002
-        """(b, 3, h, w): the mirrored pixels."""
-        import torch
+        """(b, c, h, w): the mirrored pixels."""
+        sources = once(region, "sources", lambda: _sources(region))
+        values = values_of(region)
+        if sources is None:
+            return values.flip(3)
+        return values.index_select(3, sources)
 
-        _, columns = axes_of(region)
-        opposite = 1 - columns.positions
-        numbers = np.rint((opposite - columns.positions[0]) * columns.length)
-        sources = columns.nearest(numbers.astype(np.int64))
-        if (sources == np.arange(columns.pixels)[::-1]).all():
-            return region.pixels.flip(3)
-        on_device = upload(torch.from_numpy(sources), region.shown.device)
-        return region.pixels.index_select(3, on_device)
+
+def _sources(region: Region) -> torch.Tensor | None:
+    """(w,) which column each column shows; None for all in reverse."""
+    import torch
+
+    _, columns = axes_of(region)
+    opposite = 1 - columns.positions
+    numbers = np.rint((opposite - columns.positions[0]) * columns.length)
+    sources = columns.nearest(numbers.astype(np.int64))
+    if (sources == np.arange(columns.pixels)[::-1]).all():
+        return None
+    return upload(torch.from_numpy(sources), region.shown.device)
 
 
 def register(catalogue: Catalogue[CorruptionEntry]) -> None:

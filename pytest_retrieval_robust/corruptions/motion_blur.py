@@ -43,7 +43,7 @@ class MotionBlur(PresetCorruption):
     presets: ClassVar = {IMAGENET_C: Steps(0, (10, 15, 15, 15, 20))}
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): the blurred pixels."""
+        """(b, c, h, w): the blurred pixels."""
         scale = scale_of(region)
         length = 2 * self.parameter(severity) * scale
         deviation = _DEVIATIONS.at(severity) * scale

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.uploads import upload
 from . import CorruptionEntry
-from ._fewer import cells_of, reduced
+from ._fewer import cells_of, matrix_of, reduced
 from ._presets import IMAGENET_C, MEDMNIST_C, ROBUSTMEDCLIP, PresetCorruption, Steps
+from ._shifted import COLUMNS, ROWS
 from ._taps import axes_of
-from ._whole import levels_of, pixels_of
+from ._whole import levels_of, once, pixels_of
 
 if TYPE_CHECKING:
     import torch
@@ -38,20 +40,46 @@ class Pixelation(PresetCorruption):
     }
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): the blocks."""
-        import torch
-
+        """(b, c, h, w): the blocks."""
+        blocks = once(region, "blocks", lambda: self._blocks(region, severity))
         levels = levels_of(region)
-        repeats = []
-        for number, axis in enumerate(axes_of(region), start=2):
-            cells = cells_of(region, axis, severity, self.presets[self.preset])
-            if cells is not None:
-                levels = reduced(levels, cells.box_shares(), number)
-                own_cells = torch.from_numpy(cells.positions.astype(np.int64))
-                repeats.append((number, upload(own_cells, levels.device)))
-        for number, own_cells in repeats:
-            levels = levels.index_select(number, own_cells)
+        for one in blocks:
+            levels = reduced(levels, one.means, one.axis)
+        # Columns come first: there are still few rows.
+        for one in reversed(blocks):
+            levels = levels.index_select(one.axis, one.numbers)
         return pixels_of(levels)
+
+    def _blocks(self, region: Region, severity: float) -> list[_Blocks]:
+        """The blocks along each axis that has more pixels than blocks."""
+        steps = self.presets[self.preset]
+        device = region.shown.device
+        blocks = []
+        for number, axis in zip((ROWS, COLUMNS), axes_of(region), strict=True):
+            cells = cells_of(region, axis, severity, steps)
+            if cells is not None:
+                means = matrix_of(cells.box_shares(), device)
+                numbers = _whole_parts(cells.positions, device)
+                blocks.append(_Blocks(number, means, numbers))
+        return blocks
+
+
+@dataclass(frozen=True, eq=False)
+class _Blocks:
+    """The blocks along an axis."""
+
+    axis: int
+    means: torch.Tensor
+    """(m, n) whole weights: what each of the n pixels counts for each of the m blocks."""
+    numbers: torch.Tensor
+    """(n,) int64: in which block each pixel lies."""
+
+
+def _whole_parts(positions: NDArray[np.float64], device: torch.device) -> torch.Tensor:
+    """The whole parts of positions, on the device."""
+    import torch
+
+    return upload(torch.from_numpy(positions.astype(np.int64)), device)
 
 
 def register(catalogue: Catalogue[CorruptionEntry]) -> None:

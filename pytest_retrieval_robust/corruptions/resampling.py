@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from . import CorruptionEntry
-from ._fewer import Cells, cells_of, reduced
+from ._fewer import Cells, cells_of, matrix_of, reduced
 from ._presets import Steps
+from ._shifted import COLUMNS, ROWS
 from ._taps import Axis, Taps, axes_of, sampled, taps_at
-from ._whole import levels_of, pixels_of
+from ._whole import levels_of, once, pixels_of
 from .image_corruption import ImageCorruption
 
 if TYPE_CHECKING:
@@ -36,23 +37,42 @@ class Resampling(ImageCorruption):
     family: ClassVar[str] = "resampling"
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): what is left of the pixels."""
+        """(b, c, h, w): what is left of the pixels."""
+        rows, columns = once(region, "fewer", lambda: _fewer(region, severity))
         levels = levels_of(region)
-        taps = []
-        for number, axis in enumerate(axes_of(region), start=2):
-            cells = cells_of(region, axis, severity, _SHARES)
-            if cells is not None:
-                levels = reduced(levels, cells.triangle_shares(), number)
-            taps.append(_enlarging(axis, cells, levels.device))
-        return pixels_of(sampled(levels, taps[0], taps[1]))
+        for number, axis in ((ROWS, rows), (COLUMNS, columns)):
+            if axis.reducing is not None:
+                levels = reduced(levels, axis.reducing, number)
+        return pixels_of(sampled(levels, rows.enlarging, columns.enlarging))
 
 
-def _enlarging(axis: Axis, cells: Cells | None, device: torch.device) -> Taps:
-    """The taps of an axis' own positions among its cells."""
+@dataclass(frozen=True, eq=False)
+class _Resampled:
+    """How an axis is made smaller and larger again."""
+
+    reducing: torch.Tensor | None
+    """(m, n) whole weights; None where the axis stays as it is."""
+    enlarging: Taps
+
+
+def _fewer(region: Region, severity: float) -> list[_Resampled]:
+    """Both axes, rows first."""
+    device = region.shown.device
+    return [
+        _resampled(axis, cells_of(region, axis, severity, _SHARES), device)
+        for axis in axes_of(region)
+    ]
+
+
+def _resampled(axis: Axis, cells: Cells | None, device: torch.device) -> _Resampled:
     if cells is None:
-        return taps_at(axis, axis.positions, device)
+        return _Resampled(None, taps_at(axis, axis.positions, device))
     middles = (cells.first + np.arange(cells.shown) + 0.5) / cells.count
-    return taps_at(Axis(middles, cells.count), axis.positions, device)
+    smaller = Axis(middles, cells.count)
+    return _Resampled(
+        reducing=matrix_of(cells.triangle_shares(), device),
+        enlarging=taps_at(smaller, axis.positions, device),
+    )
 
 
 def register(catalogue: Catalogue[CorruptionEntry]) -> None:

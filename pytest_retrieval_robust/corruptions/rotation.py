@@ -14,7 +14,7 @@ from ..occluders.hashing import host_words
 from . import CorruptionEntry
 from ._presets import Steps
 from ._taps import axes_of, is_outside, per_image
-from ._whole import WEIGHTS, levels_of, pixels_of, whole_weights
+from ._whole import WEIGHTS, levels_of, once, pixels_of, whole_weights
 from .image_corruption import ImageCorruption
 
 if TYPE_CHECKING:
@@ -26,14 +26,22 @@ if TYPE_CHECKING:
 _DEGREES = Steps(0, (2, 5.25, 8.5, 11.75, 15))
 
 
+_PAIR = 16
+"""Bits by which the right one of two levels in an int32 is moved."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """Which four pixels of a region each pixel shows, and what each counts."""
+    """Which pairs of neighbours each pixel of a region shows, and what they count."""
 
-    pixels: torch.Tensor
-    """(4, h * w) int64: numbers of pixels, row by row."""
+    above: torch.Tensor
+    """(h * w,) int64: numbers of pairs, row by row, of a region with a margin of 1."""
+    below: torch.Tensor
+    """(h * w,) the pairs below them."""
     weights: torch.Tensor
-    """(4, h * w) float32: whole numbers that add up to `WEIGHTS`, or zeros for black."""
+    """(4, h * w) int32 that add up to `WEIGHTS`, or zeros for black: of the pair above,
+    left and right, and of that below.
+    """
 
 
 @dataclass(frozen=True)
@@ -59,26 +67,34 @@ class Rotation(ImageCorruption):
             )
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): the turned pixels."""
+        """(b, c, h, w): the turned pixels."""
         import torch
 
         degrees = _DEGREES.at(severity) * (self.degrees / _DEGREES.published[-1])
-        # Blocks of a region share what they look at.
-        looks: dict[bool, _Look] = region.shared.setdefault(f"turned by {degrees}", {})
 
         def turned(number: int, levels: torch.Tensor) -> torch.Tensor:
-            to_left = turns_left(region.ids[number], region.seed)
-            look = looks.get(to_left)
-            if look is None:
-                look = _look(region, -degrees if to_left else degrees)
-                looks[to_left] = look
-            flat = levels.flatten(2)
-            total = torch.zeros_like(flat)
-            for pixels, weights in zip(look.pixels, look.weights, strict=True):
-                total += flat.index_select(2, pixels).mul_(weights)
-            return total.reshape(levels.shape)
+            sign = -1 if turns_left(region.ids[number], region.seed) else 1
+            look = once(region, f"turned {sign}", lambda: _look(region, sign * degrees))
+            return torch.stack([_seen(channel, look) for channel in levels[0]])[None]
 
         return pixels_of(per_image(levels_of(region), turned), WEIGHTS)
+
+
+def _seen(channel: torch.Tensor, look: _Look) -> torch.Tensor:
+    """(h, w) sums of the levels of a channel with whole weights."""
+    from torch.nn.functional import pad
+
+    framed = pad(channel[None, None], (1, 1, 1, 1), mode="replicate")[0, 0].int()
+    # Gathering is what takes time: two neighbours are one number.
+    pairs = (framed[:, :-1] | (framed[:, 1:] << _PAIR)).flatten()
+    above = pairs.index_select(0, look.above)
+    below = pairs.index_select(0, look.below)
+    left = (1 << _PAIR) - 1
+    total = (above & left).mul_(look.weights[0])
+    total += above.bitwise_right_shift_(_PAIR).mul_(look.weights[1])
+    total += (below & left).mul_(look.weights[2])
+    total += below.bitwise_right_shift_(_PAIR).mul_(look.weights[3])
+    return total.float().reshape(channel.shape)
 
 
 def turns_left(identity: str, seed: int) -> bool:
@@ -111,13 +127,16 @@ def _look(region: Region, degrees: float) -> _Look:
     )
     weights = whole_weights(shares)
     weights[is_outside(wanted_rows) | is_outside(wanted_columns)] = 0
-    top, bottom = (rows.nearest(above + n) * columns.pixels for n in (0, 1))
-    before, after = (columns.nearest(left + n) for n in (0, 1))
-    pixels = np.stack([top + before, top + after, bottom + before, bottom + after])
+    # The margin's row or column is number 0. Beyond it all are like the last one.
+    pair_rows = above.clip(-1, rows.pixels - 1) + 1
+    pair_columns = left.clip(-1, columns.pixels - 1) + 1
+    per_row = columns.pixels + 1
+    pairs = pair_rows * per_row + pair_columns
     device = region.shown.device
-    of_taps = np.ascontiguousarray(weights.T, dtype=np.float32)
+    of_taps = np.ascontiguousarray(weights.T, dtype=np.int32)
     return _Look(
-        pixels=upload(torch.from_numpy(pixels), device),
+        above=upload(torch.from_numpy(pairs), device),
+        below=upload(torch.from_numpy(pairs + per_row), device),
         weights=upload(torch.from_numpy(of_taps), device),
     )
 

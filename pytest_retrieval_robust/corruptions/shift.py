@@ -13,6 +13,7 @@ from ..core.uploads import upload
 from ..occluders.hashing import WORD_BITS, host_words
 from . import CorruptionEntry
 from ._taps import Axis, axes_of, is_outside, per_image
+from ._whole import values_of
 from .image_corruption import ImageCorruption
 
 if TYPE_CHECKING:
@@ -43,15 +44,18 @@ class Shift(ImageCorruption):
             )
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): the moved pixels."""
+        """(b, c, h, w): the moved pixels."""
         rows, columns = axes_of(region)
 
-        def moved(number: int, pixels: torch.Tensor) -> torch.Tensor:
+        def moved(number: int, values: torch.Tensor) -> torch.Tensor:
             down, right = direction_of(region.ids[number], region.seed)
-            along_rows = _moved(pixels, rows, down * self.share * severity, 2)
-            return _moved(along_rows, columns, right * self.share * severity, 3)
+            return _moved(
+                values,
+                _Move(rows, round(down * self.share * severity * rows.length)),
+                _Move(columns, round(right * self.share * severity * columns.length)),
+            )
 
-        return per_image(region.pixels, moved)
+        return per_image(values_of(region), moved)
 
 
 def direction_of(identity: str, seed: int) -> tuple[float, float]:
@@ -61,20 +65,55 @@ def direction_of(identity: str, seed: int) -> tuple[float, float]:
     return sin(angle), cos(angle)
 
 
-def _moved(pixels: torch.Tensor, axis: Axis, share: float, number: int) -> torch.Tensor:
-    """The pixels moved along an axis by a share of the source, in whole pixels."""
+@dataclass(frozen=True, eq=False)
+class _Move:
+    """A move along an axis by whole pixels: down or to the right where it is positive."""
+
+    axis: Axis
+    steps: int
+
+    @property
+    def outside(self) -> int:
+        """How many pixels show what lies outside of the source."""
+        wanted = self.axis.positions - self.steps / self.axis.length
+        return int(is_outside(wanted).sum())
+
+    @property
+    def padding(self) -> tuple[int, int]:
+        """Pixels of black before and after; as many are cut off on the other side."""
+        return self.steps, -self.steps
+
+
+def _moved(values: torch.Tensor, down: _Move, right: _Move) -> torch.Tensor:
+    """The values moved along both axes."""
+    moves = (right, down)
+    # Where no crop hides a part, all that comes in is black.
+    if all(move.outside == min(abs(move.steps), move.axis.pixels) for move in moves):
+        from torch.nn.functional import pad
+
+        within = [_within(move) for move in moves]
+        return pad(values, within[0].padding + within[1].padding)
+    for number, move in ((2, down), (3, right)):
+        values = _moved_along(values, number, move)
+    return values
+
+
+def _within(move: _Move) -> _Move:
+    """The move, by no more than all pixels."""
+    pixels = move.axis.pixels
+    return _Move(move.axis, max(-pixels, min(move.steps, pixels)))
+
+
+def _moved_along(values: torch.Tensor, number: int, move: _Move) -> torch.Tensor:
     import torch
 
-    steps = round(share * axis.length)
-    if not steps:
-        return pixels
-    sources = axis.nearest(np.arange(axis.pixels) - steps)
-    moved = pixels.index_select(
-        number, upload(torch.from_numpy(sources), pixels.device)
+    axis = move.axis
+    sources = axis.nearest(np.arange(axis.pixels) - move.steps)
+    moved = values.index_select(
+        number, upload(torch.from_numpy(sources), values.device)
     )
-    outside = int(is_outside(axis.positions - steps / axis.length).sum())
-    start = 0 if steps > 0 else axis.pixels - outside
-    moved.narrow(number, start, outside).zero_()
+    start = 0 if move.steps > 0 else axis.pixels - move.outside
+    moved.narrow(number, start, move.outside).zero_()
     return moved
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ..core.errors import CorruptionError
 from . import CorruptionEntry
-from ._taps import Axis, Taps, axes_of, sampled, taps_at
-from ._whole import levels_of, pixels_of
+from ._taps import Taps, axes_of, sampled, taps_at
+from ._whole import levels_of, once, pixels_of
 from .image_corruption import ImageCorruption
 
 if TYPE_CHECKING:
@@ -43,15 +43,18 @@ class Zoom(ImageCorruption):
             )
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): the film at that size."""
+        """(b, c, h, w): the film at that size."""
         factor = 1 + (self.factor - 1) * severity
-        device = region.shown.device
+        rows, columns = once(region, "taps", lambda: _taps(region, factor))
+        return pixels_of(sampled(levels_of(region), rows, columns))
 
-        def taps(axis: Axis) -> Taps:
-            return taps_at(axis, (axis.positions - 0.5) / factor + 0.5, device)
 
-        rows, columns = axes_of(region)
-        return pixels_of(sampled(levels_of(region), taps(rows), taps(columns)))
+def _taps(region: Region, factor: float) -> list[Taps]:
+    """What the rows and the columns show at that size."""
+    return [
+        taps_at(axis, (axis.positions - 0.5) / factor + 0.5, region.shown.device)
+        for axis in axes_of(region)
+    ]
 
 
 def register(catalogue: Catalogue[CorruptionEntry]) -> None:

@@ -16,7 +16,7 @@ from .chance import recall_by_chance
 from .decision import ROUNDING, Decision, pass_or_fail, tolerated
 from .difference import NotComparable
 from .error_statistic import ErrorStatistic
-from .perturbed import PerturbationSet, Perturbed, hidden_outcomes
+from .perturbed import ALL_CORRUPTIONS, PerturbationSet, Perturbed, hidden_outcomes
 
 if TYPE_CHECKING:
     from ..retrieval.curve import Curve
@@ -72,7 +72,7 @@ class ErrorLimit:
     kind: GateKind
     k: int
     maximum: float
-    of: PerturbationSet
+    of: PerturbationSet = ALL_CORRUPTIONS
 
     @property
     def key(self) -> GateKey:

@@ -74,7 +74,8 @@ class _Judged:
             more_queries=more_queries,
             tolerated=name == "inconclusive" and decision.tolerates_inconclusive,
             # What chance reaches anyway cannot be lost.
-            weak=loss > WEAK * (self.share - self.by_chance),
+            weak=self.minimum <= self.by_chance
+            or loss > WEAK * (self.share - self.by_chance),
         )
 
     def _of_no_gate(self, surely: float) -> Verdict:

@@ -46,6 +46,8 @@ class PerturbationSet:
         return perturbation.name == self.pattern
 
 
+ALL_CORRUPTIONS = PerturbationSet()
+
 _ONES: dict[Family, str] = {
     "occlusion": "occluder",
     "corruption": "corruption",

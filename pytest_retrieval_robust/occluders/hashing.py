@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 WORD_BITS = 32
 _LOW_32 = 0xFFFFFFFF
 _LOW_16 = 0xFFFF
+_PIECE = 1 << 16
+"""Words that are mixed together on the host: an image of up to 256 x 256 pixels."""
 
 
 def words(
@@ -67,10 +69,7 @@ def narrow_words(
 
     keys = _keys(ids, seed, purpose)
     if mixed.device.type == "cpu":
-        low_keys, high_keys = keys.astype(np.uint32).T
-        drawn = _mix_host(mixed.numpy().view(np.uint32)[None] ^ low_keys[:, None])
-        drawn = _mix_host(drawn ^ high_keys[:, None])
-        drawn ^= np.uint32(1 << 31)
+        drawn = _narrow_host_words(keys, mixed.numpy().view(np.uint32))
         return torch.from_numpy(drawn.view(np.int32))
     low, high = upload(keys, mixed.device).unbind(1)
     word = mix(mix(mixed ^ low[:, None]) ^ high[:, None])
@@ -104,6 +103,37 @@ def _host_words(
     mixed = _mix_host(counters)[None]
     mixed = _mix_host(mixed ^ low[:, None])
     return _mix_host(mixed ^ high[:, None])
+
+
+def _narrow_host_words(
+    keys: NDArray[np.int64], mixed: NDArray[np.uint32]
+) -> NDArray[np.uint32]:
+    """What `narrow_words` gives, a piece after another, so that the processor's cache
+    holds what is worked on.
+    """
+    drawn = np.empty((len(keys), len(mixed)), dtype=np.uint32)
+    scratch = np.empty(_PIECE, dtype=np.uint32)
+    for row, (low, high) in zip(drawn, keys.astype(np.uint32), strict=True):
+        for start in range(0, len(mixed), _PIECE):
+            word = row[start : start + _PIECE]
+            np.bitwise_xor(mixed[start : start + _PIECE], low, out=word)
+            _mix_in_place(word, scratch[: len(word)])
+            word ^= high
+            _mix_in_place(word, scratch[: len(word)])
+            word ^= np.uint32(1 << 31)
+    return drawn
+
+
+def _mix_in_place(word: NDArray[np.uint32], scratch: NDArray[np.uint32]) -> None:
+    """`_mix_host` without new memory."""
+    np.right_shift(word, np.uint32(16), out=scratch)
+    word ^= scratch
+    word *= np.uint32(0x21F0AAAD)
+    np.right_shift(word, np.uint32(15), out=scratch)
+    word ^= scratch
+    word *= np.uint32(0xD35A2D97)
+    np.right_shift(word, np.uint32(15), out=scratch)
+    word ^= scratch
 
 
 def _mix_host(word: NDArray[np.uint32]) -> NDArray[np.uint32]:

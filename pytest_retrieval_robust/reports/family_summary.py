@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from ..core.cases import DIRECTIONS, Family
+from ..core.cases import DIRECTIONS, Case, Family
 from ..core.verdict import VerdictName
 from .series import Point, Series
 
@@ -105,3 +105,12 @@ def family_tables(
         levels = {point.level for row in rows for point in row.series.recall}
         severities = tuple(sorted(levels - {0.0}))
         yield FamilyTable(family, dataset, tuple(rows), severities)
+
+
+def heads_for(cases: Iterable[Case], heads: Sequence[str]) -> list[str]:
+    """The heads of a table of these cases, which calls what was done `occluder` only
+    where nothing else was done.
+    """
+    if all(case.family == "occlusion" for case in cases):
+        return list(heads)
+    return ["perturbation" if head == "occluder" else head for head in heads]

@@ -19,11 +19,11 @@ from .our_tests import (
     CaseParameters,
     argument_names,
     forget_parameters,
-    lacks_values,
     our_fixtures,
     parameters_of,
 )
 from .selection import OPTION_OF
+from .session.edited_reports import is_asked
 
 if TYPE_CHECKING:
     from .session import RobustSession
@@ -130,13 +130,13 @@ def arrange(items: list[pytest.Item], session: RobustSession) -> None:
 
     Raises `ConfigError` where the policy cannot judge them.
     """
-    items[:] = [item for item in items if not lacks_values(item)]
     _use_known_names(items, session)
     _check_names(items, session)
     # One model is loaded at a time, so its tests must come together.
     items[:] = _in_model_order(_absent_models_once(items, session), session)
     session.plan(items)
     _skip_unwanted_searches(items, session)
+    _skip_unwanted_edits(items, session)
 
 
 def _check_names(items: Iterable[pytest.Item], session: RunState) -> None:
@@ -270,6 +270,24 @@ def _skip_unwanted_searches(items: Iterable[pytest.Item], session: RunState) -> 
                 " --robust-search-images N searches anyway"
             )
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _skip_unwanted_edits(items: Iterable[pytest.Item], session: RunState) -> None:
+    """Skip comparisons with edited reports that neither a gate nor the option asks for."""
+    for item in items:
+        parameters = parameters_of(item)
+        fixtures = getattr(item, "fixturenames", ())
+        if parameters is None or "counterfactuals" not in fixtures:
+            continue
+        model = parameters.model
+        dataset = parameters.dataset
+        if model is None or dataset is None or is_asked(session, model, dataset):
+            continue
+        reason = (
+            f"no gate asks for edited reports of {model};"
+            " --robust-counterfactuals compares with them anyway"
+        )
+        item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def skip_if_model_failed(

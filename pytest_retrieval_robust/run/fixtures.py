@@ -14,6 +14,7 @@ from .gate_fixture import GateFixture
 if TYPE_CHECKING:
     from ..core.cases import Case, PlannedPerturbation
     from ..core.costs import CostMeasurement
+    from ..core.counterfactual_outcomes import Counterfactuals
     from ..core.outcomes import Outcome
     from ..core.searches import BreakingOutcome
     from ..corruptions import Corruption
@@ -179,6 +180,27 @@ def breaking(
     model = retrieval_model.name
     dataset = retrieval_dataset.name
     return _or_fail(session, model, lambda: session.measurer.breaking(model, dataset))
+
+
+@pytest.fixture(scope="session")
+def counterfactuals(
+    request: pytest.FixtureRequest,
+    retrieval_model: DualEncoder,
+    retrieval_dataset: RetrievalDataset,
+) -> Counterfactuals:
+    """How often images prefer their own reports to edits of them, cell by cell."""
+    session = _session(request)
+    model = retrieval_model.name
+    dataset = retrieval_dataset.name
+    # Asked for by the option alone, data without edits has nothing to measure.
+    if session.measurer.lacks_edits(model, dataset):
+        pytest.skip(
+            f"{dataset} has no edited reports: name a source of them in its table of"
+            " robust.toml (counterfactuals)"
+        )
+    return _or_fail(
+        session, model, lambda: session.measurer.counterfactuals(model, dataset)
+    )
 
 
 @pytest.fixture

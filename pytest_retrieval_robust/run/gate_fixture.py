@@ -9,6 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from ..core.costs import CostMeasurement
+    from ..core.counterfactual_outcomes import Counterfactuals
     from ..core.outcomes import Outcome
     from ..core.searches import BreakingOutcome
     from ..core.verdict import Verdict
@@ -59,6 +60,16 @@ class GateFixture:
     def breaking_violations(self, breaking: BreakingOutcome) -> list[str]:
         """What violates the gate on the smallest breaking occlusion."""
         return self._sentences(self._session.judging.judge(()).breaking(breaking))
+
+    def counterfactual_violations(self, counterfactuals: Counterfactuals) -> list[str]:
+        """What violates the gates on win shares and on recall among edited reports."""
+        judge = self._session.judging.judge(())
+        verdicts = [
+            verdict
+            for outcome in counterfactuals
+            for verdict in judge.counterfactual(outcome)
+        ]
+        return self._sentences(verdicts)
 
     def _sentences(self, verdicts: list[Verdict]) -> list[str]:
         sentences = [verdict.sentence for verdict in verdicts if verdict.objects]

@@ -212,6 +212,12 @@ OPTIONS = (
         "cells along each side in that search (default: 16)",
         "N",
     ),
+    OptionSpec(
+        "--robust-counterfactuals",
+        "compare the images of every cell with edited reports: one finding denied, left and"
+        " right swapped, and so on (default: only where a gate asks)",
+        None,
+    ),
     OptionSpec("--robust-results", "save the run: run.json and ranks.npz", "DIR"),
     OptionSpec(
         "--robust-overwrite",

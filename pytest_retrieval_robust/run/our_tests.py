@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ..core.cases import Family, PlannedPerturbation
+
+if TYPE_CHECKING:
+    from .session.state import RunState
 
 PARAMETER_FIXTURES = (
     "retrieval_model",
@@ -34,7 +37,7 @@ CASE_FIXTURES = (
 """The fixtures of a case. In a test with one of them `occluder` takes corruptions and text
 noise too; other tests may ask for masks, which these have not.
 """
-MEASURING_FIXTURES = (*CASE_FIXTURES, "breaking")
+MEASURING_FIXTURES = (*CASE_FIXTURES, "breaking", "counterfactuals")
 """The fixtures that measure something."""
 _OUR_NAMES = frozenset((*PARAMETER_FIXTURES, *CHANGE_FIXTURES, *MEASURING_FIXTURES))
 _PACKAGE = __name__.partition(".")[0]
@@ -126,12 +129,21 @@ def forget_parameters(item: pytest.Item) -> None:
         del item.stash[_PARAMETERS]
 
 
-def lacks_values(item: pytest.Item) -> bool:
-    """Whether a test is for corruptions or text noise, of which this run has none."""
+def asks_for_changes(item: pytest.Item) -> bool:
+    """Whether a test is for the corruptions or the text noise of this run."""
+    return not our_fixtures(item).isdisjoint(CHANGE_FIXTURES)
+
+
+def lacks_values(item: pytest.Item, session: RunState) -> bool:
+    """Whether this run lacks the corruption or text noise that a test is for: it has none,
+    or not the one that the test's own mark names.
+    """
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    asked_for = our_fixtures(item).intersection(CHANGE_FIXTURES)
+    selection = session.selection
+    known = {"corruption": selection.corruptions, "text_noise": selection.text_noise}
     # pytest gives a test without values one that stands for nothing.
-    return any(not isinstance(parameters.get(name), str) for name in asked_for)
+    asked_for = our_fixtures(item).intersection(known)
+    return any(parameters.get(name) not in known[name] for name in asked_for)
 
 
 def is_ours(item: pytest.Item) -> bool:

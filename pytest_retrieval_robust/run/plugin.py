@@ -23,6 +23,7 @@ from .fixtures import (
     breaking,
     clean_outcome,
     corruption,
+    counterfactuals,
     gate,
     occluder,
     occlusion_level,
@@ -41,7 +42,7 @@ from .options import (
     is_replay,
     shows_whole_tracebacks,
 )
-from .our_tests import is_ours, our_fixtures
+from .our_tests import asks_for_changes, is_ours, lacks_values, our_fixtures
 from .roster import roster_of
 from .whole_tracebacks import WholeTracebacks
 from .xdist.controller_hooks import XdistHooks
@@ -56,6 +57,7 @@ __all__ = [
     "breaking",
     "clean_outcome",
     "corruption",
+    "counterfactuals",
     "gate",
     "occluder",
     "occlusion_level",
@@ -165,11 +167,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pycollect_makeitem(collector: pytest.Collector) -> Generator[None, Any, Any]:
-    """Note every test of ours, before node ids, `-k` or a plugin leave any out."""
+    """Leave out tests of corruptions and text noise that this run has not, and note all
+    others of ours, before node ids, `-k` or a plugin leave any out.
+    """
     items = yield
     if isinstance(items, list):
+        items = [item for item in items if not _lacks_values(item)]
         roster_of(collector.config).note_collected(items)
     return items
+
+
+def _lacks_values(item: object) -> bool:
+    if not isinstance(item, pytest.Item) or not asks_for_changes(item):
+        return False
+    from .session import session_beside
+
+    try:
+        return lacks_values(item, session_beside(item.config, item.path))
+    except ConfigError as error:
+        item.config.stash.setdefault(_USAGE_ERROR, error)
+        return True
 
 
 @pytest.hookimpl(wrapper=True)

@@ -94,6 +94,8 @@ class Settings:
     search_images: int | None = None
     """None: 100, and only where a gate asks for the search."""
     search_grid: int = 16
+    counterfactuals: bool = False
+    """Whether images are compared with edited reports even where no gate asks."""
     timeout: float | None = None
     """Seconds, as typed; None for those of `robust.toml`."""
     overwrite: bool = False
@@ -159,6 +161,7 @@ def read_settings(config: pytest.Config) -> Settings:
         cache_limit=values.parsed("--robust-cache-limit", CACHE_LIMIT, parse_size),
         search_images=values.parsed("--robust-search-images", "", parse_count),
         search_grid=values.parsed("--robust-search-grid", "16", parse_grid),
+        counterfactuals=values.switch("--robust-counterfactuals"),
         timeout=values.typed("--robust-timeout", parse_seconds),
         overwrite=values.switch("--robust-overwrite"),
         baseline=values.path("--robust-baseline"),

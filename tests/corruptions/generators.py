@@ -28,6 +28,10 @@ BY_PIXEL = (
     "window-shift",
 )
 """Those that never bring a pixel nearer to the clean one as the severity rises."""
+BY_FILMS = ("crop", "pixelation", "shift", "zoom")
+"""Those whose distance to the clean film rises in the mean of films, while a single one may
+come a little nearer: by chance its edges lie on blocks, or a part looks like another.
+"""
 STEPS = (0.2, 0.4, 0.6, 0.8, 1.0)
 IDS = ["a", "b", "c", "d", "e"]
 CROPPED: Frame = (-0.25, -0.125, 1.25, 1.125)

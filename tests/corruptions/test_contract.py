@@ -21,6 +21,7 @@ from pytest_retrieval_robust.corruptions import Box as Frame
 from ..emulated_device import emulated
 from ..occluders.generators import bits
 from .generators import (
+    BY_FILMS,
     BY_PIXEL,
     CORRUPTIONS,
     CROPPED,
@@ -79,9 +80,10 @@ def test_pixels_stay_within_black_and_white_and_padding_keeps_its_bits(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_published_step_changes_pixels(name: str) -> None:
-    pixels = pictures()
+    # Blurs, blocks and moves of a source of 224 pixels are smaller in smaller ones.
+    pixels = pictures(images=2, side=96)
     for severity in STEPS:
-        after = changed(name, pixels, severity)
+        after = changed(name, pixels, severity, ids=IDS[:2])
         assert (after != pixels).flatten(1).any(dim=1).all()
 
 
@@ -273,6 +275,8 @@ def test_the_mean_distance_to_a_clean_film_never_falls(
     for step in range(1, 11):
         after = changed(name, films, step / 10, ids=IDS[:4], seed=seed)
         distance = (after - films).abs().mean(dim=(1, 2, 3))
+        if name in BY_FILMS:
+            distance = distance.mean().expand(4)
         assert (distance >= before - 1e-6).all(), (step, before, distance)
         before = distance
     assert (before > 0).all()

@@ -17,6 +17,7 @@ from pytest_retrieval_robust.corruptions.electronic_noise import ElectronicNoise
 from pytest_retrieval_robust.corruptions.impulse_noise import ImpulseNoise
 from pytest_retrieval_robust.corruptions.quantum_noise import QuantumNoise
 from pytest_retrieval_robust.corruptions.region import Region, regions_of
+from pytest_retrieval_robust.occluders.hashing import narrow_words
 
 from .generators import CORRUPTIONS, IDS, pictures
 
@@ -159,7 +160,7 @@ def test_grey_values_between_those_of_bytes_keep_their_mean() -> None:
 
 def test_severities_of_a_bound_batch_draw_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    draw = _noise.narrow_words
+    draw = narrow_words
 
     def counted(ids: Any, seed: int, purpose: str, mixed: torch.Tensor) -> torch.Tensor:
         asked.append(seed)

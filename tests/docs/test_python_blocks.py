@@ -352,6 +352,17 @@ def test_the_page_of_breaking_searches_and_maps() -> None:
     assert np.shape(names["heat"].rows) == (2, 2)
 
 
+@runs("docs/counterfactuals.md", 0)
+def test_the_page_of_edited_reports_compares_with_them() -> None:
+    text = block("docs/counterfactuals.md", "python", 0).text
+    assert 'load_dataset("synthetic-cxr")' in text
+    names: Names = {}
+    exec(text.replace('"synthetic-cxr"', '"synthetic-cxr", pairs=24'), names)
+    found = names["found"]
+    assert len(found) == 3
+    assert found.clean.win_share("negation").share > 0.5
+
+
 @runs("docs/data.md", 0)
 def test_data_sets_of_the_page_open(tmp_path: Path, data: Path) -> None:
     reports, _ = trees.open_i(tmp_path)
@@ -428,3 +439,27 @@ def test_the_readmes_form_of_an_encoder_gives_rows() -> None:
     expected = OnnxSession("pixels").run(None, {"pixels": (pixels - MEAN) / STD})[0]
     assert rows.shape == (2, 3)
     assert np.allclose(rows.numpy(), expected, atol=1e-5)
+
+
+@runs("docs/counterfactuals-rules.md", 0)
+def test_the_page_of_rules_edits_what_it_says() -> None:
+    shown = block("docs/counterfactuals-rules.md", "python", 0).text
+    names: Names = {}
+    lines = shown.splitlines()
+    side = next(line for line in lines if line.startswith("{edit.kind"))
+    exec(shown.replace(side, f"side = {side}"), names)
+    assert names["edited"].coverage.share == 0.5
+    assert lines[-1] == f"# {names['side']!r}"
+
+
+@runs("docs/counterfactuals-tables.md", 0)
+def test_the_page_of_tables_reads_pairs(tmp_path: Path) -> None:
+    rows = [("Left effusion.", "Right effusion.", "side"), ("Gone.", "Here.", "side")]
+    header = ("original", "edited", "kind")
+    trees.write_table(tmp_path / "edits.csv", header, rows)
+    names: Names = {"dataset": SimpleNamespace(reports=["Left effusion."])}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        run("docs/counterfactuals-tables.md", 0, names)
+    assert names["edited"].edits[0].kind == "side"
+    assert names["edited"].matching.not_matched == 1

@@ -28,6 +28,11 @@ KEYS = st.one_of(
     ),
     st.builds(
         GateKey,
+        st.just(GateKind.COUNTERFACTUAL),
+        name=st.sampled_from(["negation", "recall", "neg*", "our own (new)"]),
+    ),
+    st.builds(
+        GateKey,
         st.just(GateKind.METRIC),
         direction=st.none() | st.sampled_from(DIRECTIONS),
         name=st.sampled_from(["mrr", "recall", "hit-rate(k=3)", "ours (new)", "a b"]),
@@ -47,6 +52,9 @@ def test_a_gate_is_read_back_from_its_text(key: GateKey) -> None:
         (GateKey(GateKind.SLOPE, 1, DIRECTIONS[1]), "slope@1 report-to-image"),
         (GateKey(GateKind.LATENCY_P95), "latency_p95"),
         (GateKey(GateKind.BREAKING_SHARE, 10), "breaking_share@10"),
+        (GateKey(GateKind.COUNTERFACTUAL), "counterfactual"),
+        (GateKey(GateKind.COUNTERFACTUAL, name="neg*"), "counterfactual neg*"),
+        (GateKey(GateKind.DISTRACTOR_RECALL, 10), "distractor_recall@10"),
         (GateKey(GateKind.ABOVE_CHANCE), "above_chance"),
         (GateKey(GateKind.NONE), "none"),
         (

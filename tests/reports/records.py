@@ -14,14 +14,22 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image
 
+from pytest_retrieval_robust.core.cases import Case
 from pytest_retrieval_robust.core.config_file import read_config_file
 from pytest_retrieval_robust.core.costs import CostMeasurement, Latency
+from pytest_retrieval_robust.core.counterfactual_outcomes import (
+    CounterfactualOutcome,
+    DistractorRecall,
+    WinShare,
+    clean_case,
+)
 from pytest_retrieval_robust.core.outcomes import ModelRecord
 from pytest_retrieval_robust.core.sample_sheets import Retrieved, Sample, SampleSheet
 from pytest_retrieval_robust.core.searches import BreakingOutcome, HeatMap
 from pytest_retrieval_robust.gate.measurements import Identity
 from pytest_retrieval_robust.gate.record import Against, RunRecord, judge_run
 from pytest_retrieval_robust.gate.toml import read_policy
+from pytest_retrieval_robust.retrieval.intervals import proportion
 
 from ..saved_runs import make_run
 
@@ -105,6 +113,75 @@ def searched(
     )
 
 
+def win_share(kind: str, share: float, images: int = 60) -> WinShare:
+    """Two edits per image, worth one and a half independent ones."""
+    effective = 1.5 * images
+    estimate = proportion(share, images, 0.975, images / effective)
+    interval = (estimate.low, estimate.high)
+    return WinShare(kind, 2 * images, 2 * images, images, share, interval, effective)
+
+
+def compared(
+    case: Case,
+    pairs: int,
+    kinds: Mapping[str, float] | None = None,
+    ks: Sequence[int] = (1, 5, 10),
+) -> CounterfactualOutcome:
+    """The images of a case beside edits of their reports: a win share for each kind."""
+    images = min(60, pairs)
+    shares = [
+        win_share(kind, share, images)
+        for kind, share in (kinds or {"negation": 0.9, "side": 0.7}).items()
+    ]
+    overall = None
+    if shares:
+        mean = sum(share.share for share in shares) / len(shares)
+        total = sum(share.comparisons for share in shares)
+        overall = replace(
+            win_share("all", mean, images), edits=total, comparisons=total
+        )
+    edits = 0 if overall is None else overall.edits
+    recall = {k: min(0.5, k / pairs + 0.3) for k in ks}
+    estimates = {k: proportion(recall[k], pairs, 0.975) for k in ks}
+    return CounterfactualOutcome(
+        case=case,
+        source="exact",
+        reports=pairs,
+        edited=images if edits else 0,
+        edits=edits,
+        left_out=0,
+        unseen=0,
+        overall=overall,
+        kinds=tuple(shares),
+        with_distractors=DistractorRecall(
+            queries=pairs,
+            distractors=edits,
+            gallery=pairs + edits,
+            recall=recall,
+            recall_interval={k: (one.low, one.high) for k, one in estimates.items()},
+            without_edits={k: min(1.0, value + 0.2) for k, value in recall.items()},
+            chance={k: k / (pairs + edits) for k in ks},
+            effective=dict.fromkeys(ks, float(pairs)),
+        ),
+    )
+
+
+def compared_in(run: RunRecord) -> tuple[CounterfactualOutcome, ...]:
+    """Clean images, and the first cell, of every model and data set of a run."""
+    found: dict[tuple[str, str], list[CounterfactualOutcome]] = {}
+    for outcome in run.outcomes:
+        case = outcome.case
+        pairs = outcome.image_to_report.queries
+        ks = tuple(outcome.image_to_report.recall)
+        clean = clean_case(case.model, case.dataset)
+        cells = found.setdefault(
+            (case.model, case.dataset), [compared(clean, pairs, ks=ks)]
+        )
+        if case.level > 0 and len(cells) < 2:
+            cells.append(compared(case, pairs, {"negation": 0.6}, ks))
+    return tuple(cell for cells in found.values() for cell in cells)
+
+
 def sample_sheet(text: str = "a report") -> SampleSheet:
     """One sample, for which `text` is the right report."""
     stream = io.BytesIO()
@@ -153,6 +230,7 @@ def whole_record(
         breaking=tuple(
             searched(model, place, grid=4) for place, model in enumerate(models)
         ),
+        counterfactuals=compared_in(run),
         costs=timed(run),
         warnings=(*run.warnings, "a warning"),
         broken=("test_x: it broke",),

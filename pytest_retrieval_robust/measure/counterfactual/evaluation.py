@@ -21,27 +21,32 @@ from ..arguments import (
 )
 from ..evaluation import store_in
 from ..named import (
-    AnyOccluder,
+    AnyPerturbation,
     Dataset,
     Model,
     as_dataset,
     as_model,
-    as_occluder,
+    as_perturbation,
     check_kinds,
 )
+from ..sweep.changes import family_of
 from .sources import Edits, edits_of
 
 if TYPE_CHECKING:
+    from ..sweep.changes import Perturbation
     from ..sweep.results import Measured, SweepResult
+
+_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5)
+_SEVERITIES = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 def evaluate_counterfactuals(
     model: Model,
     dataset: Dataset,
-    occluder: AnyOccluder | None = None,
+    change: AnyPerturbation | None = None,
     *,
     edits: Edits | None = None,
-    levels: Sequence[float] = (0, 0.1, 0.2, 0.3, 0.4, 0.5),
+    levels: Sequence[float] | None = None,
     seed: int = 0,
     ks: Sequence[int] = (1, 5, 10),
     device: str | None = None,
@@ -53,18 +58,19 @@ def evaluate_counterfactuals(
 
     An edit is the report with one thing changed, so that it is wrong: a finding denied,
     left and right swapped, a device moved. A model that takes a report for a bag of words
-    does no better than a coin: 0.5. The comparison of one caption with its edits is that
-    of NegBench and ARO (M. Yuksekgonul et al., ICLR 2023), and edits in the gallery are
-    RoCOCO's design (S. Park et al., ECCV 2024).
+    does no better than a coin: 0.5. A caption beside the same one made wrong is the
+    design of ARO (M. Yuksekgonul et al., ICLR 2023), and edits in the gallery are
+    RoCOCO's (S. Park et al., ECCV 2024).
 
     Args:
         model: A loaded model, or the name or locator of one.
         dataset: An opened data set, or a name, with parameters in parentheses.
-        occluder: What is done to the images, or a name, with parameters in parentheses.
-            None measures the clean images alone.
+        change: An occluder or a corruption of the images, or the name of one, with
+            parameters in parentheses. None measures the clean images alone.
         edits: None for those of the data set; `"rules"` for edits of English free text by
             rules; the path of a table of pairs; or `EditedReports`.
-        levels: How much is done. 0 is always measured.
+        levels: How much is hidden, or how severe a corruption is: None for 0.1 to 0.5 of
+            the image, or for severities 0.2 to 1. 0 is always measured.
         seed: Gives the layout.
         ks: The k of Recall@k.
         device: Where a named model is loaded. A loaded one has to be there already.
@@ -86,22 +92,15 @@ def evaluate_counterfactuals(
     from ..sweep.run import SweepOptions, run_sweep
 
     # What can be refused is refused before anything is loaded.
-    check_kinds(model, dataset, "none" if occluder is None else occluder)
+    check_kinds(model, dataset, "none" if change is None else change)
     checked = checked_ks(ks)
-    rising = checked_levels(levels)
-    layout = checked_seed(seed)
     check_optional_whole("batch_size", batch_size)
     check_optional_whole("limit", limit)
     check_path("cache_dir", cache_dir)
     _check_edits(edits)
     if device is not None:
         device_name(device)
-    cells = []
-    if occluder is not None:
-        hiding = as_occluder(occluder)
-        cells = [
-            (Cell(hiding.name, level, layout), hiding) for level in rising if level > 0
-        ]
+    cells = _cells(change, levels, checked_seed(seed))
     opened = as_dataset(dataset)
     pairs = pairs_of(opened, limit)
     check_ks(pairs, checked)
@@ -143,6 +142,28 @@ def counterfactuals_of(
         assert measured.counterfactual is not None, "the sweep was given edits"
         outcomes.append(measured.counterfactual.outcome(case))
     return Counterfactuals(tuple(outcomes))
+
+
+def _cells(
+    change: AnyPerturbation | None, levels: Sequence[float] | None, seed: int
+) -> list[tuple[Cell, Perturbation]]:
+    """Every cell above level 0."""
+    if change is None:
+        return []
+    built = as_perturbation(change)
+    family = family_of(built)
+    if family == "text-noise":
+        raise ArgumentError(
+            f"Expected an occluder or a corruption, got the text noise {built.name!r}."
+            " Edits are those of reports without noise: change the images."
+        )
+    if levels is None:
+        levels = _LEVELS if family == "occlusion" else _SEVERITIES
+    return [
+        (Cell(built.name, level, seed, family), built)
+        for level in checked_levels(levels)
+        if level > 0
+    ]
 
 
 def _check_edits(edits: Any) -> None:

@@ -89,12 +89,17 @@ def _place(verdict: Verdict) -> str:
     if verdict.gate.kind.is_of_perturbations:
         return str(PerturbationSet(case.family, occluder))
     levels = levels_word(case.family)
-    if verdict.gate.is_pooled:
+    if _is_over_all(verdict):
         return f"{occluder}, all {levels} and seeds"
     level = f"{level_word(case.family)} {case.level:g}"
     if verdict.gate.kind.is_of_a_curve:
         level = f"{levels} 0 to {case.level:g}"
     return f"{occluder}, {level}, seed {case.seed}"
+
+
+def _is_over_all(verdict: Verdict) -> bool:
+    """Whether it is about all levels and seeds of one perturbation or of several."""
+    return verdict.gate.is_pooled or verdict.gate.kind.is_of_perturbations
 
 
 def gate_csv(rows: Sequence[GateRow]) -> list[list[object]]:
@@ -105,8 +110,7 @@ def gate_csv(rows: Sequence[GateRow]) -> list[list[object]]:
 def _csv_row(verdict: Verdict) -> list[object]:
     case = verdict.case
     low, high = verdict.bounds or (None, None)
-    is_of_many = verdict.gate.is_pooled or verdict.gate.kind.is_of_perturbations
-    has_seed = not is_of_many and not verdict.is_of_a_search
+    has_seed = not _is_over_all(verdict) and not verdict.is_of_a_search
     has_level = has_seed and not verdict.gate.kind.is_of_a_curve
     return [
         verdict.verdict,

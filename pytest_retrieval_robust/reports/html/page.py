@@ -31,6 +31,7 @@ from .changes import Change, changes_of
 from .costs import CostTable, cost_table, speeds
 from .curves import Figure, curve_figures, member_figures
 from .downloads import Downloads, downloads_of
+from .edits import EditSection, edit_sections
 from .families import FamilyPart, family_parts
 from .gate_table import GateRow, gate_rows
 from .provenance import Facts, facts, policy_text
@@ -123,6 +124,7 @@ class Page:
     absent: list[ModelRecord]
     """Models that were not tested."""
     breaking: list[Breaking]
+    edits: list[EditSection]
     samples: Samples
     shades: list[int]
     speeds: list[list[str]]
@@ -182,6 +184,7 @@ def page_of(run: RunRecord, samples: Sequence[SampleSheet] = ()) -> Page:
         notes=notes_of(run),
         absent=[model for model in run.models if not model.tested],
         breaking=list(breaking_figures(run, numbers)),
+        edits=list(edit_sections(run, numbers)),
         samples=_samples(run, samples),
         shades=list(range(SHADES + 1)),
         speeds=speeds(run),
@@ -197,7 +200,8 @@ def page_of(run: RunRecord, samples: Sequence[SampleSheet] = ()) -> Page:
 def _model_numbers(run: RunRecord, switches: Switches) -> dict[str, int]:
     """A number per model, which decides how its lines look: the swept ones first."""
     searched = [search.model for search in run.breaking]
-    names = dict.fromkeys([*switches.models, *searched])
+    compared = [outcome.case.model for outcome in run.counterfactuals]
+    names = dict.fromkeys([*switches.models, *searched, *compared])
     return {name: place for place, name in enumerate(names)}
 
 

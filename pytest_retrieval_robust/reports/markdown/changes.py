@@ -10,6 +10,7 @@ from ...gate.comparison import CellDifference
 from ...gate.record import RunRecord
 from ...retrieval.intervals import holm
 from .._text import level_text, number, percent
+from ..family_summary import heads_for
 from .dialect import SHOWN, code, folded, listed, table, text
 
 _ALPHA = 0.05
@@ -51,13 +52,14 @@ def _cells(cells: tuple[CellDifference, ...]) -> Iterator[str]:
     pairs = list(zip(shown, adjusted, strict=True))
     pairs.sort(key=lambda pair: (pair[1] >= _ALPHA, pair[0].value, pair[0].case))
     rows = [_row(cell, p) for cell, p in pairs]
+    heads = heads_for([cell.case for cell in shown], _HEADS)
     yield (
         f"Recall@{k}, image to report, in %; significant changes first, the greatest"
         " loss on top."
     )
-    yield table(_HEADS, rows[:SHOWN], _TEXT_COLUMNS)
+    yield table(heads, rows[:SHOWN], _TEXT_COLUMNS)
     if len(rows) > SHOWN:
-        rest = table(_HEADS, rows[SHOWN:], _TEXT_COLUMNS)
+        rest = table(heads, rows[SHOWN:], _TEXT_COLUMNS)
         yield folded(counted(len(rows) - SHOWN, "more cell"), rest)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ...gate.record import RunRecord
 from .._text import QUANTILES, level_text, number, percent
+from ..family_summary import heads_for
 from .dialect import code, folded, table
 
 _SEARCH_TITLE = (
@@ -52,4 +53,5 @@ def cost_blocks(run: RunRecord) -> Iterator[str]:
             number(cost.relative_cost, 2),
         )
         rows.append(row)
-    yield folded("Time per image", table(_COST_HEADS, rows, 3))
+    heads = heads_for([cost.case for cost in run.costs], _COST_HEADS)
+    yield folded("Time per image", table(heads, rows, 3))

@@ -17,6 +17,7 @@ from ..notes import notes_of
 from ..run_series import series_of
 from .changes import change_blocks
 from .dialect import code, listed, text
+from .edits import edit_blocks
 from .family_tables import family_blocks
 from .measurements import cost_blocks, search_blocks
 from .provenance import provenance_block
@@ -52,6 +53,7 @@ def blocks(run: RunRecord) -> Iterator[str]:
     yield from answer_blocks(run)
     yield from metric_blocks(run)
     yield from search_blocks(run)
+    yield from edit_blocks(run)
     yield from cost_blocks(run)
     yield from listed("Notes", notes_of(run))
     yield provenance_block(run)

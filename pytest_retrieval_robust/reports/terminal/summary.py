@@ -12,6 +12,7 @@ from ..notes import decoding_notes, loading_notes
 from .baseline import baseline_lines
 from .blocks import BLOCKS, printable_blocks
 from .curve_tables import table_lines
+from .edits import edit_lines
 from .every_cell import cell_lines
 from .family_tables import family_lines
 from .gate_power import power_lines
@@ -73,6 +74,7 @@ def summary_lines(
     yield from metric_lines(run)
     yield from layout_lines(run.layouts, verbosity)
     yield from search_lines(run.breaking, verbosity, blocks)
+    yield from edit_lines(run.counterfactuals, verbosity)
     yield from baseline_lines(run.baseline, verbosity)
     yield from error_lines(run, verbosity)
     # What has to be read comes last: a terminal shows the end.

@@ -16,6 +16,7 @@ _FILES = (
     "test_timing.py",
     "test_properties.py",
     "test_breaking.py",
+    "test_counterfactuals.py",
     "test_baseline.py",
 )
 

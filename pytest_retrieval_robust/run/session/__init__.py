@@ -8,6 +8,7 @@ nothing. What a run is asked to do is in `state`; each part of the work has a mo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ from ..settings import Settings, read_settings
 from ..whole_tracebacks import failure_of
 from ..xdist.folder import run_store
 from .checks import check_outputs, check_policy
+from .edited_reports import asked_cases
 from .judging import Judging
 from .loading import Loader
 from .measuring import Measurer
@@ -63,7 +65,13 @@ class RobustSession(RunState):
         written.
         """
         self.planned.add_tests(items, self.settings)
-        check_policy(self, self.whole_plan, levels_typed=self.settings.levels_typed)
+        self.planned.add_edits(items, partial(asked_cases, self))
+        check_policy(
+            self,
+            self.whole_plan,
+            levels_typed=self.settings.levels_typed,
+            severities_typed=self.settings.severities_typed,
+        )
         check_outputs(self)
         self.saved_runs.baseline()
 

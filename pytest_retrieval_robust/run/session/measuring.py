@@ -20,6 +20,7 @@ from ...core.searches import BreakingOutcome
 from ...core.time_limit import TimeLimit, within
 from ...gate.arrays import case_key, dataset_key
 from ...retrieval.curve import Curve
+from .edited_reports import RunEdits, cases_with_edits, is_gated
 from .hardware_note import hardware_note
 from .loading import Loader, give_memory_back
 from .planning import PlannedCells
@@ -31,6 +32,8 @@ from .store_size import StoreSize
 from .sweep_inputs import sweep_inputs
 
 if TYPE_CHECKING:
+    from ...core.counterfactual_outcomes import Counterfactuals
+    from ...core.counterfactuals import EditedReports
     from ...measure.sweep.run import Measured, SweepResult
 
 SEARCHED_IMAGES = 100
@@ -49,6 +52,7 @@ class Measurer:
         self._samples = samples
         self._pictures = SharedPictures(state, loader, planned)
         self._store_size = StoreSize(state, loader, planned)
+        self._edits = RunEdits(loader)
         self._sweeps: dict[tuple[str, str], SweepResult | RobustError] = {}
         self._searches: dict[tuple[str, str], BreakingOutcome | RobustError] = {}
         self._outcomes: dict[Case, Outcome] = {}
@@ -103,6 +107,33 @@ class Measurer:
         if isinstance(outcome, RobustError):
             raise copy(outcome)
         return outcome
+
+    def lacks_edits(self, model: str, dataset: str) -> bool:
+        """Whether the data set has no edits and no gate is about them: then there is
+        nothing to measure, and nothing that passes.
+        """
+        return not self._edits.exist(dataset) and not is_gated(
+            self._state, model, dataset
+        )
+
+    def counterfactuals(self, model: str, dataset: str) -> Counterfactuals:
+        """How the images of each cell compare with edited reports."""
+        from ...measure.counterfactual.evaluation import counterfactuals_of
+
+        self._edits.of(dataset)  # raises what keeps them from being made
+        key = (model, dataset)
+        if key not in self._planned.with_edits:
+            # A fixture that was asked for late: a sweep without edits is run again.
+            self._planned.with_edits.add(key)
+            self._sweeps.pop(key, None)
+        clean, *others = cases_with_edits(self._state, model, dataset)
+        result = self._sweep(model, dataset, clean.cell)
+        for case in others:
+            # All but those of a fixture that was asked for late are in the first sweep.
+            result = self._sweep(model, dataset, case.cell)
+        if isinstance(result, RobustError):
+            raise copy(result)
+        return counterfactuals_of(result, clean, [case.cell for case in others])
 
     # What was measured, for the verdict and for test reports
 
@@ -172,6 +203,7 @@ class Measurer:
         )
         options = replace(
             inputs.options,
+            edits=self._edits_of_sweep(model, dataset),
             tell=self._state.tell,
             tell_size=partial(self._store_size.tell, model, dataset),
             timeout=self._state.timeout_of(model),
@@ -184,6 +216,11 @@ class Measurer:
             f"{model} to be measured",
             inputs.encoder.device,
         )
+
+    def _edits_of_sweep(self, model: str, dataset: str) -> EditedReports | None:
+        if (model, dataset) not in self._planned.with_edits:
+            return None
+        return self._edits.of_sweep(dataset)
 
     def _keep_query_keys(self, model: str, dataset: str) -> None:
         """Put the query keys and patient clusters of a data set into the store."""

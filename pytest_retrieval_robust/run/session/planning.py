@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import pytest
 
-from ...core.cases import FAMILIES, Cell
+from ...core.cases import FAMILIES, Case, Cell
 from ..our_tests import CaseParameters, parameters_of
 from ..settings import Settings
 
@@ -21,6 +21,8 @@ class PlannedCells:
 
     def __init__(self) -> None:
         self._cells: defaultdict[tuple[str, str], set[Cell]] = defaultdict(set)
+        self.with_edits: set[tuple[str, str]] = set()
+        """The models and data sets whose sweeps compare with edited reports."""
 
     def add(self, model: str, dataset: str, cell: Cell) -> None:
         self._cells[model, dataset].add(cell)
@@ -32,6 +34,24 @@ class PlannedCells:
             fixtures: Collection[str] = getattr(item, "fixturenames", ())
             if parameters is not None and _uses_any(fixtures, _SWEEPING_FIXTURES):
                 self._add_test(parameters, fixtures, settings)
+
+    def add_edits(
+        self,
+        items: Iterable[pytest.Item],
+        cases_of: Callable[[str, str], Iterable[Case]],
+    ) -> None:
+        """Note the cells in which collected tests compare images with edited reports."""
+        for item in items:
+            parameters = parameters_of(item) or CaseParameters()
+            fixtures: Collection[str] = getattr(item, "fixturenames", ())
+            model = parameters.model
+            dataset = parameters.dataset
+            if "counterfactuals" in fixtures and model is not None and dataset:
+                cells = [case.cell for case in cases_of(model, dataset)]
+                if cells:
+                    self.with_edits.add((model, dataset))
+                for cell in cells:
+                    self.add(model, dataset, cell)
 
     def _add_test(
         self, parameters: CaseParameters, fixtures: Collection[str], settings: Settings

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ...core.cases import Json
+from ...core.counterfactual_outcomes import CounterfactualOutcome, Counterfactuals
 from ...core.errors import RobustError
 from ...core.outcomes import Outcome
 from ...core.searches import BreakingOutcome
@@ -60,6 +61,7 @@ class Recorder:
             outcomes=self._new_outcomes(parameters, values, is_final),
             cost=cost,
             breaking=breaking,
+            counterfactuals=self._new_counterfactuals(values, is_final),
             card=self._new_card(model, is_final),
             dataset=dataset,
             truncated_reports=truncated_reports,
@@ -94,6 +96,18 @@ class Recorder:
         without_metrics = self._measurer.without_metrics(model, dataset)
         outcomes = (*_outcomes_in(values), *without_metrics)
         return tuple(one for one in outcomes if self._is_news(one.case, is_final))
+
+    def _new_counterfactuals(
+        self, values: Mapping[str, Any], is_final: bool
+    ) -> tuple[CounterfactualOutcome, ...]:
+        found = values.get("counterfactuals")
+        if not isinstance(found, Counterfactuals):
+            return ()
+        return tuple(
+            outcome
+            for outcome in found
+            if self._is_news(("with edits", outcome.case), is_final)
+        )
 
     def _new_card(self, model: str | None, is_final: bool) -> Json | None:
         card = self._loader.cards.get(model or "")

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from .phrases import words_of
 from .rewriting import article, capitalised
-from .sentence import Sentence
 from .vocabulary import NOUNS, mentions_in, singular, takes_article
 
 _PREFIX = re.compile(
@@ -129,9 +128,9 @@ class DeniedList:
         return f"There is {item.asserted}"
 
 
-def denied_list(sentence: Sentence) -> DeniedList | None:
+def read_denied_list(sentence: str) -> DeniedList | None:
     """The list of findings that a sentence denies; None where it says it otherwise."""
-    text = sentence.text.rstrip(" .")
+    text = sentence.rstrip(" .")
     matches = list(_PREFIX.finditer(text))
     if len(matches) != 1:
         return None

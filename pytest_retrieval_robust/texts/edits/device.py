@@ -118,7 +118,7 @@ def _insertion(document: Document, choice: int) -> Change | None:
     if not document.about:
         return None
     # Also in sections that are not edited: "INDICATION: line placement".
-    if any(devices_in(words_of(document.text))):
+    if document.with_devices or any(devices_in(words_of(document.outside))):
         return None
     if any(calls_chest_normal(sentence) for sentence in sentences):
         return None

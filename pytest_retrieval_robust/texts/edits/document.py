@@ -71,6 +71,11 @@ class Document:
                 numbers.setdefault(group, []).append(number)
         return numbers
 
+    @property
+    def outside(self) -> str:
+        """What stands around the sentences: headings, and sections that are not edited."""
+        return self.changed(dict.fromkeys(range(len(self.sentences)), ""))
+
     @cached_property
     def with_devices(self) -> frozenset[int]:
         """The sentences that name a device, or a part of one."""

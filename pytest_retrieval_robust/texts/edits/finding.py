@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from .denied_lists import denied_list
 from .document import Document
 from .general_statements import kept_true
 from .rewriting import Change, replaced
@@ -129,7 +128,7 @@ def _asserts_only(sentence: Sentence, concept: str) -> bool:
 
 def _denies_in_list(sentence: Sentence, concept: str) -> bool:
     """Whether it denies a list that would read as well with `concept` in it."""
-    if not sentence.is_plainly_denied or denied_list(sentence) is None:
+    if not sentence.is_plainly_denied or sentence.denied_list is None:
         return False
     is_consolidation = _GROUPS[concept] == "airspace"
     return not (is_consolidation and sentence.has(*_OF_CONSOLIDATION))

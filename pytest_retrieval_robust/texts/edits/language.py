@@ -47,11 +47,15 @@ def is_english(words: Collection[str]) -> bool:
     A report without any common word, such as "Pneumothorax", is taken for English. One
     with words in another script is not, whatever words it borrows.
     """
-    foreign_script = sum(max(word, default="") >= _FIRST_BEYOND_LATIN for word in words)
-    if foreign_script > len(words) * _MOST_OF_ANOTHER_SCRIPT:
+    if not all(map(str.isascii, words)) and _is_another_script(words):
         return False
-    english = sum(word in _ENGLISH for word in words)
-    others = sum(word in _OTHERS for word in words)
+    english = sum(map(_ENGLISH.__contains__, words))
+    others = sum(map(_OTHERS.__contains__, words))
     if not english and not others:
         return True
     return english / (english + others) > _LEAST_SHARE
+
+
+def _is_another_script(words: Collection[str]) -> bool:
+    count = sum(max(word, default="") >= _FIRST_BEYOND_LATIN for word in words)
+    return count > len(words) * _MOST_OF_ANOTHER_SCRIPT

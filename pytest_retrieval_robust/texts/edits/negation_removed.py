@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from .denied_lists import DeniedList, denied_list
+from .denied_lists import DeniedList
 from .document import Document
 from .general_statements import denies_group, kept_true
 from .rewriting import Change
@@ -19,7 +19,7 @@ def removed_negations(document: Document) -> Iterator[Change]:
     lists: dict[int, DeniedList] = {}
     for number, sentence in enumerate(document.sentences):
         if sentence.is_plainly_denied and sentence.mentions and not sentence.devices:
-            read = denied_list(sentence)
+            read = sentence.denied_list
             if read is not None:
                 lists[number] = read
     for group, numbers in document.about.items():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from .cues import DENIALS, DOUBTS
+from .denied_lists import DeniedList, read_denied_list
 from .devices import DeviceMention, devices_in
 from .phrases import Word, words_of
 from .vocabulary import Mention, mentions_in
@@ -61,6 +62,11 @@ class Sentence:
     @cached_property
     def devices(self) -> tuple[DeviceMention, ...]:
         return tuple(devices_in(self.placed_words))
+
+    @cached_property
+    def denied_list(self) -> DeniedList | None:
+        """The list of findings that it denies, and nothing else but words around it."""
+        return read_denied_list(self.text)
 
     @cached_property
     def is_denied(self) -> bool:

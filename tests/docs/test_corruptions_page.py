@@ -1,0 +1,62 @@
+"""`docs/corruptions.md` names every corruption, parameter and published step that there is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_retrieval_robust.core.catalogue import Catalogues
+from pytest_retrieval_robust.corruptions import CorruptionEntry
+from pytest_retrieval_robust.corruptions._presets import Steps
+from pytest_retrieval_robust.corruptions.contrast import RAISED
+
+PAGE = Path(__file__).parents[2] / "docs" / "corruptions.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+ENTRIES = {entry.name: entry for entry in Catalogues().corruptions.entries()}
+STEPPED = {
+    name: entry.build().presets
+    for name, entry in ENTRIES.items()
+    if isinstance(next(iter(getattr(entry.build(), "presets", {0: 0}).values())), Steps)
+}
+STEPPED["contrast(direction=up)"] = RAISED
+
+
+def rows(title: str) -> dict[str, list[str]]:
+    """The cells of a section's tables by what the first one names."""
+    section = TEXT.split(f"\n## {title}\n")[1].split("\n## ")[0]
+    found = re.findall(r"^\| `([^`]+)` \|(.*)\|$", section, flags=re.MULTILINE)
+    # The first table alone: a generated one may follow.
+    cells: dict[str, list[str]] = {}
+    for name, rest in found:
+        cells.setdefault(name, [cell.strip() for cell in rest.split("|")])
+    return cells
+
+
+def test_every_corruption_has_a_row_and_every_row_a_corruption() -> None:
+    assert set(rows("All of them")) == set(ENTRIES)
+
+
+@pytest.mark.parametrize("entry", ENTRIES.values(), ids=lambda entry: entry.name)
+def test_a_row_has_every_parameter_with_its_default(entry: CorruptionEntry) -> None:
+    built: Any = entry.build()
+    defaults = {f.name: f.default for f in fields(built) if f.name in entry.parameters}
+    parameters, summary = rows("All of them")[entry.name]
+    shown = dict(re.findall(r"`(\w+)=([^`]+)`", parameters))
+    assert shown == {name: str(default) for name, default in defaults.items()}
+    assert ("A switch" in summary) == entry.is_switch
+
+
+@pytest.mark.parametrize("name", STEPPED)
+def test_a_row_has_the_published_steps(name: str) -> None:
+    _, *shown = rows("Published severities")[name]
+    presets = ("medmnist-c", "robustmedclip", "imagenet-c")
+    for preset, cell in zip(presets, shown, strict=True):
+        steps = STEPPED[name].get(preset)
+        values = list(steps.published) if steps else []
+        if name == "quantum-noise":
+            values = [round(value**-2) for value in values]
+        assert cell == ", ".join(f"{value:g}" for value in values)
