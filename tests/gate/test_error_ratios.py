@@ -46,7 +46,7 @@ def errors_of(
 
 def naive_errors(cells: Hits) -> float:
     """The error over all cells of one perturbation: the sum over severities, in parts."""
-    return sum(1 - fmean(column) for column in cells.T.tolist()) / cells.shape[1]
+    return fmean(1 - fmean(column) for column in cells.T.tolist())
 
 
 def naive(candidate: list[Hits], baseline: list[Hits]) -> dict[str, float]:

@@ -70,6 +70,8 @@ def test_an_old_run_is_written_again_with_every_number_it_has(old: Data) -> None
     written = run_as_json(record, old["run"]["ranks_sha256"])
     # It follows from the ranks, which an old run has.
     assert len(written.pop("changed")) > 0
+    for data in (written, old):
+        del data["run"]["content_sha256"]
     assert written == old
 
 
@@ -80,7 +82,6 @@ def test_a_document_comes_back_from_plain_data(old: Data) -> None:
         assert outcome["timing"].pop("encoded_on") == {}
         for direction in DIRECTIONS:
             assert outcome[direction].pop("metrics") == {}
-            assert outcome[direction].pop("answers") is None
     assert not plain["run"]["plan"].pop("severities")
     assert plain.pop("counterfactuals") == []
     assert json.loads(json.dumps(plain)) == old
