@@ -39,7 +39,7 @@ SEEDS = st.integers(0, 2**31 - 1)
 NUMBERS = st.integers(0, Subject.POOL - 1)
 NEIGHBOURS = st.lists(NUMBERS, min_size=1, max_size=7)
 POSITIONS = st.integers(0, 7)
-# Ties of rounding, as in the quality of a codec, may be nearer than these steps.
+# Whole tenths: a codec rounds, so that one hundredth of a severity may do nothing.
 STEPS = st.integers(0, 10).map(lambda tenths: tenths / 10)
 
 
@@ -236,11 +236,12 @@ def test_a_higher_severity_does_no_less_harm(
 def test_a_mirrored_film_prefers_the_report_of_the_other_side(
     subject: Subject, corruption: Corruption
 ) -> None:
-    """Images whose own report beats the same with right and left swapped, less often
-    when they are mirrored: else a model does not read sides, or reads them wrongly.
+    """Of the data set's first images, those whose report has an edit of its side: mirrored,
+    they prefer the report with right and left swapped at least as often as they are.
 
-    A model that does not see sides loses no more than chance allows (0.01): whether it
-    wins enough is for the gates on edited reports.
+    Fewer fail the test where a model that does not see sides would have as few by chance
+    in less than 1 % of cases. That such a model passes is no praise: whether a model
+    reads sides at all is for gates on edited reports (`counterfactual`, kind `side`).
     """
     Sides(subject).require_other_side(corruption)
 

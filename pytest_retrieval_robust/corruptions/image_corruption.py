@@ -117,7 +117,8 @@ class ImageCorruption(ABC):
 
         if not isinstance(changed, torch.Tensor):
             got = f"a value of type {type(changed).__name__}"
-        elif changed.shape != region.shown.shape:
+        elif changed.shape not in (region.shown.shape, region.shown[:, :1].shape):
+            # One channel stands for three that are equal: see `Region.greys`.
             got = f"shape={tuple(changed.shape)}"
         else:
             return

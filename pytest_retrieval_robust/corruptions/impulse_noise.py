@@ -33,13 +33,14 @@ class ImpulseNoise(NoiseCorruption):
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
         """(b, 3, h, w) or (b, 1, h, w): the pixels with salt and pepper."""
+        import torch
+
         drawn = self._kept(region, uniform_words)
-        threshold = round(self.parameter(severity) * 2**32) - 2**31
-        is_kept = (drawn >= threshold).to(region.greys.dtype)
-        # The lowest bit says whether it turns white; the threshold looks at the highest.
-        impulses = (1 - is_kept).mul_(drawn & 1)
-        # Products with 0 and 1 are exact, and several times as fast as `where`.
-        return (region.greys * is_kept).add_(impulses)
+        # Pepper is drawn from the lower end of the words, salt from the upper one.
+        half = max(1, round(self.parameter(severity) / 2 * 2**32))
+        salt = (drawn >= 2**31 - half).to(torch.float32)
+        not_pepper = (drawn >= half - 2**31).to(torch.float32)
+        return torch.maximum(region.greys, salt).minimum(not_pepper)
 
 
 def register(catalogue: Catalogue[CorruptionEntry]) -> None:

@@ -187,7 +187,7 @@ def regions_of(
                 seed=seed,
                 source_rows=source_rows,
                 source_columns=source_columns,
-                source_size=(height / (bottom - top), width / (right - left)),
+                source_size=(height * (bottom - top), width * (right - left)),
             ),
         )
 

@@ -128,7 +128,7 @@ class Noising:
         return sum(bool(text.strip()) and not new.strip() for text, new in pairs)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class _SidedFilms:
     """(P,) places of images, of their reports, and the reports with the other side."""
 

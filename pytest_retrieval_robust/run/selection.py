@@ -160,8 +160,13 @@ def _hint_at_option(
         if other != family and known:
             expected, _, _ = str(error).partition(". ")
             raise UnknownNameError(
-                f"{expected}, which is a {catalogue.kind}. Name it with {OPTION_OF[other]}."
+                f"{expected}, which names {_with_article(catalogue.kind)}. Name it with"
+                f" {OPTION_OF[other]}."
             ) from None
+
+
+def _with_article(kind: str) -> str:
+    return f"an {kind}" if kind == "occluder" else f"a {kind}"
 
 
 def _catalogues_of(catalogues: Catalogues) -> Mapping[Family, Catalogue[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,17 @@ from pytest_retrieval_robust.corruptions.contrast import RAISED
 PAGE = Path(__file__).parents[2] / "docs" / "corruptions.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 ENTRIES = {entry.name: entry for entry in Catalogues().corruptions.entries()}
-STEPPED = {
-    name: entry.build().presets
-    for name, entry in ENTRIES.items()
-    if isinstance(next(iter(getattr(entry.build(), "presets", {0: 0}).values())), Steps)
-}
+
+
+def presets_of(entry: CorruptionEntry) -> Mapping[str, Steps]:
+    """The published steps of an entry with one number per step."""
+    presets: Mapping[str, Any] = getattr(entry.build(), "presets", {})
+    return {name: steps for name, steps in presets.items() if isinstance(steps, Steps)}
+
+
+STEPPED = {name: presets_of(entry) for name, entry in ENTRIES.items()}
 STEPPED["contrast(direction=up)"] = RAISED
+STEPPED = {name: presets for name, presets in STEPPED.items() if presets}
 
 
 def rows(title: str) -> dict[str, list[str]]:

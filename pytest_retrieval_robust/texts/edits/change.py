@@ -41,6 +41,8 @@ _CHANGE_WORD = re.compile(
     r"|continu\w*|larger|smaller|bigger|residual|redemonstrat\w*|since|prior|previous\w*|compared)\b",
     re.IGNORECASE,
 )
+_TRIGGERS = frozenset((*_BEFORE_FINDING, *(words.split()[-1] for words in _PREDICATES)))
+"""A report without any of these words says nothing of change that is edited."""
 _SINCE_WHEN = ("since", "prior", "previous", "compared", "interval")
 """They may stand beside the word that says what changed."""
 _WORSE = re.compile(r"\b(?:worse|increas|progress|develop|new\b)", re.IGNORECASE)
@@ -87,6 +89,8 @@ def change_changes(document: Document) -> Iterator[Change]:
     """The course of each finding: one that is stable gets worse, one that got worse is
     stable. "Improved" is left alone, because its opposite is either.
     """
+    if _TRIGGERS.isdisjoint(document.word_set):
+        return
     is_same_throughout = _GENERAL.search(document.text) is not None
     done: set[str] = set()
     for sentence in document.sentences:

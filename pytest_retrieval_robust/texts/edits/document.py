@@ -13,9 +13,10 @@ from .sentence import Sentence
 _HEADING = re.compile(
     r"(?:^|(?<=[\n.;:!?\s]))"
     r"(?P<name>[A-Z][A-Z()/&,-]*(?:[ \t]+[A-Z()/&,-]+){0,7}"
-    r"|Findings|Impression|Conclusions?|Indications?|Techniques?|Comparisons?|History"
-    r"|Examination|Exam|Recommendations?|Clinical (?:history|information)"
-    r"|Procedure|Addendum|Notification)"
+    # Prepared texts have no capitals.
+    r"|(?i:findings|impression|conclusions?|indications?|techniques?|comparisons?|history"
+    r"|examination|exam|recommendations?|clinical (?:history|information)"
+    r"|procedure|addendum|notification))"
     r"[ \t]*:"
 )
 _NOT_EDITED = re.compile(
@@ -61,6 +62,12 @@ class Document:
     def full_stop(self) -> str:
         """Between two sentences: some prepared texts have a space in front of it."""
         return " ." if " ." in self.text and self.is_lower else "."
+
+    @cached_property
+    def word_set(self) -> frozenset[str]:
+        """The words of all sentences, and the parts of those with hyphens."""
+        sets = (sentence.word_set for sentence in self.sentences)
+        return frozenset().union(*sets)
 
     @cached_property
     def about(self) -> Mapping[str, Sequence[int]]:

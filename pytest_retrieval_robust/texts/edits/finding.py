@@ -73,6 +73,8 @@ def finding_changes(document: Document) -> Iterator[Change]:
     effusion".
     """
     for concept, other in _PAIRS:
+        if _GROUPS[concept] not in document.about:
+            continue
         change = _change_of(document, concept, other)
         if change is not None:
             yield change

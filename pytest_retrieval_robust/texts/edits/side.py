@@ -45,6 +45,8 @@ _LUNG = re.compile(r"\b(?:lung|hemithorax|hemidiaphragm|chest|base|apex)\b", re.
 
 def side_changes(document: Document) -> Iterator[Change]:
     """The side of each finding that the report puts on one side, and nowhere else."""
+    if not _SIDES.may_be_in(document):
+        return
     if any(_says_side_is_clear(sentence) for sentence in document.sentences):
         return
     for change in _SIDES.changes(document):

@@ -48,6 +48,9 @@ def resized(number: str, unit: str) -> str:
 class _Sizes(WordSwap):
     """Sizes as words whose opposite is computed."""
 
+    def may_be_in(self, document: Document) -> bool:
+        return _UNIT_LETTERS.search(document.text) is not None
+
     def words_in(self, sentence: Sentence) -> list[WordAt]:
         if _UNIT_LETTERS.search(sentence.text) is None:
             return []

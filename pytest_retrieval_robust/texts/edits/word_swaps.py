@@ -43,6 +43,10 @@ class WordSwap:
     same_place: frozenset[str] = frozenset()
     """Groups of findings that may be one shadow, if they are said to be in one place."""
 
+    def may_be_in(self, document: Document) -> bool:
+        """Whether the report has a word of this kind at all."""
+        return not self.triggers.isdisjoint(document.word_set)
+
     def words_in(self, sentence: Sentence) -> list[WordAt]:
         """The words of this kind that a sentence has, whatever it says."""
         if self.triggers.isdisjoint(sentence.word_set):
@@ -69,6 +73,8 @@ class WordSwap:
 
     def changes(self, document: Document) -> Iterator[Change]:
         """One change per group of findings that can be changed in all its sentences."""
+        if not self.may_be_in(document):
+            return
         done: set[str] = set()
         for sentence in document.sentences:
             word = self.swap_in(sentence)

@@ -180,6 +180,30 @@ def test_a_device_is_inserted_at_the_end_of_the_findings() -> None:
     assert inserted[0].endswith(". IMPRESSION: No edema.")
 
 
+MIMIC_STYLE = """
+                                 FINAL REPORT
+ INDICATION:  ___-year-old man with left effusion  // effusion?
+
+ FINDINGS:
+
+ There is a small left
+ pleural effusion.  No pneumothorax is
+ seen.
+
+ IMPRESSION:
+
+ 1. Small left pleural effusion, discussed with Dr. ___.
+"""
+
+
+def test_lines_and_spaces_of_a_report_are_kept() -> None:
+    texts = [edit.text for edit in edited_by_rules([MIMIC_STYLE]).edits]
+    start, body = MIMIC_STYLE.split("FINDINGS")
+    assert f"{start}FINDINGS{body.replace('left', 'right')}" in texts
+    seen = body.replace("No pneumothorax is", "A pneumothorax is")
+    assert f"{start}FINDINGS{seen}" in texts
+
+
 SECTIONS = (
     "EXAMINATION: Chest. INDICATION: Left pleural effusion. TECHNIQUE: Portable."
     " COMPARISON: ___, left pleural effusion. FINDINGS: Small left pleural effusion."
@@ -194,6 +218,12 @@ def test_only_findings_and_impression_are_edited() -> None:
     assert ("side", "swapped", side) in edits_of(SECTIONS)
     before = SECTIONS.partition("FINDINGS")[0]
     assert all(text.startswith(before) for _, _, text in edits_of(SECTIONS))
+
+
+def test_headings_without_capitals_are_known() -> None:
+    report = "indication : left effusion . findings : small left effusion ."
+    side = "indication : left effusion . findings : small right effusion ."
+    assert ("side", "swapped", side) in edits_of(report)
 
 
 def test_capitals_and_marks_of_a_report_are_kept() -> None:
