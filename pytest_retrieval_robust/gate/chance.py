@@ -77,8 +77,7 @@ def unless_it_cannot_fail(
     if can_fail or verdict.verdict == "fail":
         return verdict
     # For a slope and a baseline, a limit of 0 demands something.
-    kind = verdict.gate.kind
-    zero_is_a_limit = kind.needs_baseline or kind is GateKind.SLOPE
+    zero_is_a_limit = verdict.gate.kind in (GateKind.BASELINE, GateKind.SLOPE)
     if verdict.limit == 0 and not zero_is_a_limit:
         sentence = (
             f"{verdict.gate} of {verdict.case}: not judged, because a floor of 0 takes"

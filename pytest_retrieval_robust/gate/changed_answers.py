@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.cases import DIRECTIONS, Case, Direction, Json
+from ..core.cases import DIRECTIONS, Case, Direction
 from ..core.outcomes import Outcome
 from ..retrieval.bootstrap import Clusters, design_effect
 from ..retrieval.intervals import proportion
@@ -38,14 +38,6 @@ class ChangedAnswers:
     won: float
     """The share of all queries that is wrong with nothing done and right here."""
     won_interval: tuple[float, float]
-
-    def as_json(self) -> Json:
-        """Its fields by name."""
-        return {
-            **vars(self),
-            "lost_interval": list(self.lost_interval),
-            "won_interval": list(self.won_interval),
-        }
 
 
 def changed_answers(

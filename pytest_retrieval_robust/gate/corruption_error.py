@@ -8,19 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..core.cases import Case, Direction, Family, Plan
+from ..core.cases import Case, Direction, Plan
 from ..core.outcomes import finite
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
 from ..core.words import counted
-from .chance import recall_by_chance, unless_it_cannot_fail
+from .chance import recall_by_chance
 from .decision import ROUNDING, Decision, pass_or_fail, tolerated
 from .difference import NotComparable
-from .error_ratios import ErrorRatio, ErrorStatistic, PairedErrors
+from .error_statistic import ErrorStatistic
 from .perturbed import ALL_CORRUPTIONS, PerturbationSet, Perturbed, hidden_outcomes
 
 if TYPE_CHECKING:
     from ..retrieval.curve import Curve
     from .comparison import Comparison
+    from .error_ratios import ErrorRatio, PairedErrors
 
 _STATISTICS: dict[GateKind, ErrorStatistic] = {
     GateKind.MCE: ErrorStatistic.MEAN,
@@ -75,12 +76,12 @@ class ErrorLimit:
 
     @property
     def key(self) -> GateKey:
-        # With its set: tables about other sets state other limits.
-        return GateKey(self.kind, self.k, name=f"{self.of.family} {self.of.pattern}")
+        # Without its set: that is what its case tells apart.
+        return GateKey(self.kind, self.k)
 
     def gate(self, direction: Direction) -> GateKey:
         """The gate that its verdicts name: their case names the set."""
-        return GateKey(self.kind, self.k, direction)
+        return replace(self.key, direction=direction)
 
     def applies_at(self, _: Case) -> bool:
         """Never: it is about a set of perturbations, not about a cell."""
@@ -89,10 +90,6 @@ class ErrorLimit:
     def is_planned_at(self, _: Case, __: Plan) -> bool:
         """Never: it is planned once per model and data set, not at cells."""
         return False
-
-    def case(self, model: str, dataset: str) -> Case:
-        """The case of its verdicts."""
-        return set_case(model, dataset, self.of)
 
     def judge(self, numbers: ErrorNumbers, decision: Decision) -> Verdict:
         """Whether the errors are no more than the limit's multiple of the baseline's."""
@@ -110,14 +107,24 @@ class ErrorLimit:
             return self._unmeasured(numbers, "fail", sentence)
         errors = numbers.comparison.errors(numbers.perturbed, numbers.direction, self.k)
         reason = self._obstacle(numbers, errors)
-        if reason is not None:
+        if reason is not None or isinstance(errors, NotComparable):
             sentence = f"{self._subject(numbers)}: not compared, because {reason}."
             return self._unmeasured(numbers, "inconclusive", sentence)
-        assert isinstance(errors, PairedErrors)
         verdict = tolerated(self._compared(numbers, errors, decision), decision)
-        scores = numbers.first.clean.scores(numbers.direction)
-        can_fail = self._at_chance(numbers, errors) > self.maximum
-        return unless_it_cannot_fail(verdict, scores, self.k, can_fail=can_fail)
+        if verdict.verdict == "fail" or self._can_fail(numbers, errors):
+            return verdict
+        sentence = (
+            f"{self._subject(numbers)}: {_QUANTITIES[self.kind]} at k={self.k} cannot"
+            f" fail, because a random order is within {self.maximum:g} times the"
+            " baseline's errors too. Choose a smaller k or max, or more pairs."
+        )
+        return replace(
+            verdict,
+            verdict="inconclusive",
+            tolerated=False,
+            weak=True,
+            sentence=sentence,
+        )
 
     # What cannot be judged
 
@@ -150,13 +157,13 @@ class ErrorLimit:
         case = self._case_of(numbers)
         return Verdict(case, gate, verdict, None, self.maximum, sentence)
 
-    def _at_chance(self, numbers: ErrorNumbers, errors: PairedErrors) -> float:
-        """What a model is at that does no better than chance when anything is done."""
+    def _can_fail(self, numbers: ErrorNumbers, errors: PairedErrors) -> bool:
+        """Whether a model that is at chance as soon as anything is done would fail it."""
         scores = numbers.first.clean.scores(numbers.direction)
         at_chance = errors.candidate.copy()
         at_chance[:, 1:] = 1 - recall_by_chance(scores, self.k)
         worst = replace(errors, candidate=at_chance)
-        return worst.value(_STATISTICS[self.kind])
+        return worst.value(_STATISTICS[self.kind]) > self.maximum
 
     # What can be judged
 
@@ -192,7 +199,7 @@ class ErrorLimit:
 
     def _case_of(self, numbers: ErrorNumbers) -> Case:
         case = numbers.first.clean.case
-        return self.case(case.model, case.dataset)
+        return set_case(case.model, case.dataset, self.of)
 
     def _subject(self, numbers: ErrorNumbers) -> str:
         case = numbers.first.clean.case
@@ -223,13 +230,3 @@ _ENDINGS: dict[VerdictName, str] = {
     "fail": ": above",
     "inconclusive": ": not clear of",
 }
-
-
-def family_of(selector: str) -> Family:
-    """The family that a selector of a `[[gate]]` table is about."""
-    families: dict[str, Family] = {
-        "occluder": "occlusion",
-        "corruption": "corruption",
-        "text_noise": "text-noise",
-    }
-    return families[selector]

@@ -15,24 +15,13 @@ from functools import cached_property
 
 import numpy as np
 
-from ..core.string_enum import StrEnum
 from ..retrieval.bootstrap import Clusters, resampled_means
 from .curve_statistics import Floats, tails
+from .error_statistic import ErrorStatistic
 from .paired_hits import PairedHits
 
 _NOTHING = 1e-9
 """An error that is no more than this is 0: nothing can be divided by it."""
-
-
-class ErrorStatistic(StrEnum):
-    """A number that is made of the errors of both runs."""
-
-    MEAN = "mce"
-    """The mean over the perturbations of CE = error / the baseline's error."""
-    RELATIVE = "relative_mce"
-    """The mean of (error - clean error) / the same of the baseline."""
-    WORST = "worst_ce"
-    """The greatest CE."""
 
 
 @dataclass(frozen=True)

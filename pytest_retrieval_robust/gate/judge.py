@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..core.cases import DIRECTIONS, Case, Direction
+from ..core.cases import DIRECTIONS, Case, Direction, Plan
 from ..core.costs import CostMeasurement
 from ..core.counterfactual_outcomes import CounterfactualOutcome
 from ..core.outcomes import Outcome
@@ -20,6 +20,7 @@ from ..core.verdict import GateKey, GateKind, Verdict
 from ..retrieval.curve import Curve
 from .baseline import BaselineLimit, PairedNumbers
 from .chance import untrained
+from .corruption_error import ErrorNumbers, set_case
 from .cost import CostLimit
 from .curve_numbers import CurveNumbers
 from .decision import Decision
@@ -27,6 +28,7 @@ from .difference import NotComparable
 from .floors import Floor
 from .limits import Limit
 from .metric_floor import MetricFloor
+from .perturbed import Perturbed
 from .policy import Policy
 
 if TYPE_CHECKING:
@@ -95,6 +97,28 @@ class Judge:
             for direction, limit in self._retrieval_limits(curves[0].outcomes[-1].case)
             if limit.key.is_pooled
         ]
+
+    def errors(self, perturbed: Perturbed, plan: Plan) -> list[Verdict]:
+        """What the gates on corruption errors say of one model and data set, of every set
+        whose planned perturbations were all measured.
+        """
+        verdicts = []
+        for of in self.policy.perturbation_sets:
+            planned = of.planned(plan)
+            if not planned or not all(each in perturbed for each in planned):
+                continue
+            chosen = {each: perturbed[each] for each in planned}
+            clean = chosen[planned[0]][0].clean
+            # The gates on its cells have already said that such a model is at chance.
+            if self.policy.names(clean.case.model) and untrained(clean):
+                continue
+            case = set_case(clean.case.model, clean.case.dataset, of)
+            for direction in DIRECTIONS:
+                numbers = ErrorNumbers(chosen, direction, self.comparison)
+                for limit in self.policy.error_limits(case, direction):
+                    decision = self._decision(case, direction, limit)
+                    verdicts.append(limit.judge(numbers, decision))
+        return verdicts
 
     def cost(self, cost: CostMeasurement) -> list[Verdict]:
         """What the gates on the cost of occluding, throughput, latency and memory say."""

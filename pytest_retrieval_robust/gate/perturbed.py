@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from ..core.cases import Family, PlannedPerturbation
+from ..core.cases import Family, Plan, PlannedPerturbation
 from ..core.catalogue import is_glob
 from ..core.outcomes import Outcome
 from ..retrieval.curve import Curve
-from .measurements import Measurements
+
+if TYPE_CHECKING:
+    from .measurements import Measurements
 
 Perturbed: TypeAlias = Mapping[PlannedPerturbation, Sequence[Curve]]
 """One curve per seed of each perturbation of one model on one data set."""
@@ -28,6 +30,12 @@ class PerturbationSet:
         if self.pattern == "*":
             return _ALL[self.family]
         return f"{_ONES[self.family]} {self.pattern}"
+
+    def planned(self, plan: Plan) -> list[PlannedPerturbation]:
+        """Its perturbations in a plan, each once; none where the plan has no level above 0."""
+        if len(plan.levels_of(self.family)) < 2:
+            return []
+        return [each for each in dict.fromkeys(plan.perturbations) if self.has(each)]
 
     def has(self, perturbation: PlannedPerturbation) -> bool:
         """Whether a perturbation belongs to it."""

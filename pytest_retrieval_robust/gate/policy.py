@@ -15,8 +15,10 @@ from ..core.cases import DIRECTIONS, Case, Direction, Family, Json, Plan
 from ..core.counterfactual_outcomes import clean_case
 from ..core.verdict import GateKey, GateKind
 from .breaking import search_case
+from .corruption_error import set_case
 from .decision import Decision
-from .limits import BreakingLimit, EditLimit, Limit, RelativeLimit
+from .limits import BreakingLimit, EditLimit, ErrorLimit, Limit, RelativeLimit
+from .perturbed import PerturbationSet
 from .plan import PlannedGate, cells_of
 from .policy_checks import check_ks, check_level, leaves_out, tie
 from .rules import DEFAULTS, Rule, SettingName
@@ -103,6 +105,18 @@ class Policy:
                 return limit
         return None
 
+    @property
+    def perturbation_sets(self) -> tuple[PerturbationSet, ...]:
+        """The sets of perturbations whose errors tables limit, each once."""
+        limits = [limit for rule in self.rules for limit in rule.limits]
+        sets = [limit.of for limit in limits if isinstance(limit, ErrorLimit)]
+        return tuple(dict.fromkeys(sets))
+
+    def error_limits(self, case: Case, direction: Direction) -> list[ErrorLimit]:
+        """The limits on the errors under the set that a case stands for: see `set_case`."""
+        limits = self.limits_for(case, direction)
+        return [limit for limit in limits if isinstance(limit, ErrorLimit)]
+
     def edit_limits(self, case: Case) -> list[EditLimit]:
         """The floors of what is measured with edited reports in a case."""
         limits = self.limits_for(case, DIRECTIONS[0])
@@ -161,8 +175,7 @@ class Policy:
         return any(rule.limits and rule.model == model for rule in self.rules)
 
     def asks_for_baseline(self) -> bool:
-        kinds = {key.kind for rule in self.rules for key in rule.keys}
-        return GateKind.BASELINE in kinds
+        return any(key.kind.needs_baseline for rule in self.rules for key in rule.keys)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -194,6 +207,7 @@ class Policy:
                 gate = breaking.gate(DIRECTIONS[0])
                 case = search_case(model, dataset)
                 planned.append(PlannedGate(case, DIRECTIONS[0], gate))
+            planned += self._planned_errors(model, dataset, plan)
             clean = clean_case(model, dataset)
             for floor in self.edit_limits(clean):
                 planned.append(PlannedGate(clean, DIRECTIONS[0], floor.gate()))
@@ -201,6 +215,18 @@ class Policy:
                 planned += self._planned_at(case, plan)
         # A plan may name the same model or level twice.
         return list(dict.fromkeys(planned))
+
+    def _planned_errors(
+        self, model: str, dataset: str, plan: Plan
+    ) -> Iterator[PlannedGate]:
+        """The gates on corruption errors, each once for all levels and seeds."""
+        for of in self.perturbation_sets:
+            if not of.planned(plan):
+                continue
+            case = set_case(model, dataset, of)
+            for direction in DIRECTIONS:
+                for limit in self.error_limits(case, direction):
+                    yield PlannedGate(case, direction, limit.gate(direction))
 
     def _planned_at(self, case: Case, plan: Plan) -> Iterator[PlannedGate]:
         for direction in DIRECTIONS:
@@ -252,6 +278,8 @@ class Policy:
                 check_level(rule, plan)
         for model, dataset in product(plan.models, plan.datasets):
             self._check_ties_at(search_case(model, dataset))
+            for of in self.perturbation_sets:
+                self._check_ties_at(set_case(model, dataset, of))
             self._check_ties_at(clean_case(model, dataset))
             for case in cells_of(plan, model, dataset):
                 self._check_ties_at(case)

@@ -15,8 +15,10 @@ from ..core.cases import FAMILIES, Case, Json
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
 from ..core.words import counted
 from ..retrieval.curve import Curve
+from .changed_answers import ChangedAnswers, changed_answers
 from .comparability import obstacles, vanished
 from .comparison import Comparison
+from .corruption_table import CorruptionErrors, corruption_errors
 from .curve_intervals import CurveIntervals, CurveKey, curve_intervals
 from .difference import NotComparable
 from .failures import failures, reason_not_judged
@@ -24,6 +26,7 @@ from .judge import Judge
 from .judged import Against, BaselineRecord, Ending, Judged, clean_outcomes, subject_of
 from .measurements import Measurements
 from .pairing import Pairing, Run
+from .perturbed import whole_perturbations
 from .plan import baseline_gates
 from .policy import Policy
 from .release import Release, Status
@@ -53,6 +56,10 @@ class RunRecord(Measurements):
     """`--robust-measure-only`: no gate was judged."""
     not_judged: str | None = None
     """Why no gate counts as met, and what to do about it; None where one does."""
+    changed: tuple[ChangedAnswers, ...] = ()
+    """Of each cell above level 0, in the order of the outcomes."""
+    corruption_errors: tuple[CorruptionErrors, ...] = ()
+    """Beside the baseline; none without one."""
 
     @property
     def release(self) -> Release:
@@ -159,6 +166,8 @@ def judge_run(
         replayed=ending.replayed,
         measure_only=ending.measure_only,
         not_judged=reason_not_judged(judged),
+        changed=tuple(changed_answers(measured, run.evidence)),
+        corruption_errors=_corruption_errors(measured, comparison),
     )
 
 
@@ -186,6 +195,14 @@ def _compared(
         cells=tuple(comparison.cells()),
     )
     return comparison, record
+
+
+def _corruption_errors(
+    measured: Measurements, comparison: Comparison | NotComparable | None
+) -> tuple[CorruptionErrors, ...]:
+    if not isinstance(comparison, Comparison):
+        return ()
+    return tuple(corruption_errors(measured, comparison))
 
 
 def _verdicts(judge: Judge, measured: Measurements) -> Iterator[Verdict]:
@@ -229,6 +246,8 @@ def _verdicts_of_gates(judge: Judge, measured: Measurements) -> Iterator[Verdict
         seeds = tuple(curve.clean.case.seed for curve in curves)
         if seeds == measured.plan.seeds:
             yield from judge.baseline(curves)
+    for perturbed in whole_perturbations(measured).values():
+        yield from judge.errors(perturbed, measured.plan)
     for cost in measured.costs:
         yield from judge.cost(cost)
     for search in measured.breaking:

@@ -13,6 +13,7 @@ from ..core.cases import DIRECTIONS, Case, Direction, Family, Plan
 from ..core.catalogue import is_glob
 from ..core.verdict import GateKey, GateKind
 from .limits import Limit, RelativeLimit
+from .perturbed import PerturbationSet
 
 SettingName: TypeAlias = Literal["decide", "confidence", "inconclusive", "hardware"]
 Selector: TypeAlias = Literal[
@@ -79,6 +80,9 @@ class Rule:
         )
 
     def _looks_at(self, case: Case, gate: GateKey) -> bool:
+        if gate.kind.is_of_perturbations:
+            # The case stands for a set: another table's may hold the same perturbations.
+            return self.perturbations == PerturbationSet(case.family, case.occluder)
         if gate.kind.is_of_edits:
             return self._looks_at_edits(case)
         ignores_occluder = gate.kind is GateKind.BREAKING_SHARE
@@ -112,6 +116,13 @@ class Rule:
     def family(self) -> Family:
         """The family that its limits are about: occlusions, if it names none."""
         return self.named_family or "occlusion"
+
+    @property
+    def perturbations(self) -> PerturbationSet:
+        """The set that its limits on corruption errors are about: all corruptions, if it
+        names none.
+        """
+        return PerturbationSet(self.named_family or "corruption", self.occluder or "*")
 
     def settings_match(self, case: Case, direction: Direction) -> bool:
         """Whether the settings of the table apply to a case; without a direction they

@@ -21,6 +21,7 @@ from .limits import (
     MetricFloor,
     RelativeLimit,
 )
+from .toml_errors import ERROR_KEYS, error_limits
 from .toml_values import Wrong, has_keys, is_finite, is_number, is_whole
 
 SHARES = (GateKind.RECALL, GateKind.RETENTION, GateKind.AUC, GateKind.HALF_LEVEL)
@@ -42,6 +43,7 @@ LIMIT_KEYS: tuple[str, ...] = (
     GateKind.COUNTERFACTUAL,
     GateKind.DISTRACTOR_RECALL,
     GateKind.BASELINE,
+    *ERROR_KEYS,
 )
 """Every key that states a limit."""
 
@@ -68,6 +70,7 @@ def limits_of(table: Mapping[str, Any], wrong: Wrong) -> Iterator[Limit]:
         yield _distractors(table[GateKind.DISTRACTOR_RECALL], wrong)
     if GateKind.BASELINE in table:
         yield _baseline(table[GateKind.BASELINE], wrong)
+    yield from error_limits(table, wrong)
 
 
 def _floors(kind: GateKind, floors: Any, wrong: Wrong) -> Iterator[Floor]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ...core.cases import level_word, levels_word
 from ...core.verdict import GateKind, Verdict, VerdictName
+from ...gate.perturbed import PerturbationSet
 from .._text import number, plain, short
 
 _ORDER: dict[VerdictName, int] = {"fail": 0, "inconclusive": 1, "pass": 2, "ungated": 3}
@@ -85,6 +86,8 @@ def _place(verdict: Verdict) -> str:
     occluder = short(case.occluder)
     if verdict.is_of_a_search:
         return occluder
+    if verdict.gate.kind.is_of_perturbations:
+        return str(PerturbationSet(case.family, occluder))
     levels = levels_word(case.family)
     if _is_over_all(verdict):
         return f"{occluder}, all {levels} and seeds"

@@ -19,6 +19,8 @@ from ...core.outcomes import ModelRecord
 from ...core.verdict import GateKind, VerdictName
 from ...gate.record import RunRecord
 from .._text import level_text, number, percent, plain, readable, short
+from ..answer_tables import AnswerRow, answer_rows
+from ..error_tables import ErrorRow, error_rows
 from ..metric_tables import MetricTable, metric_tables
 from ..notes import notes_of
 from ..run_series import series_of
@@ -111,6 +113,9 @@ class Page:
     worst_rows: list[WorstRow]
     families: list[FamilyPart]
     """Corruptions and text noise."""
+    errors: list[ErrorRow]
+    """Beside a baseline."""
+    answers: list[AnswerRow]
     metrics: list[MetricTable]
     changes: list[Change]
     gates: list[GateRow]
@@ -170,6 +175,8 @@ def page_of(run: RunRecord, samples: Sequence[SampleSheet] = ()) -> Page:
         occluder_figures=list(member_figures(hidden, switches)),
         worst_rows=list(worst_rows(hidden, switches)),
         families=list(family_parts(series, switches)),
+        errors=error_rows(run),
+        answers=answer_rows(run),
         metrics=list(metric_tables(run)),
         changes=changes,
         gates=gates,

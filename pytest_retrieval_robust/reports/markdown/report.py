@@ -9,6 +9,8 @@ from ...core.words import counted
 from ...gate.record import RunRecord
 from ...gate.release import Status
 from .._text import short
+from ..answer_tables import answer_blocks
+from ..error_tables import error_blocks
 from ..family_sentences import sentences
 from ..metric_tables import metric_blocks
 from ..notes import notes_of
@@ -47,6 +49,8 @@ def blocks(run: RunRecord) -> Iterator[str]:
     series = series_of(run)
     yield from recall_blocks([line for line in series if line.family == "occlusion"])
     yield from family_blocks(series)
+    yield from error_blocks(run)
+    yield from answer_blocks(run)
     yield from metric_blocks(run)
     yield from search_blocks(run)
     yield from edit_blocks(run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET
 from msgspec.structs import asdict
 
 from ...core.cases import DIRECTIONS, Direction
@@ -16,11 +17,14 @@ from .document import (
     SCHEMA_VERSION,
     BaselineForm,
     CellForm,
+    ChangedForm,
+    CorruptionErrorsForm,
     CurveForm,
     DatasetForm,
     Ends,
     LayoutForm,
     ModelForm,
+    NamedErrorsForm,
     OutcomeForm,
     RunDocument,
     RunFacts,
@@ -29,6 +33,7 @@ from .document import (
 )
 
 if TYPE_CHECKING:
+    from ...gate.corruption_table import CorruptionErrors
     from ...gate.curve_intervals import Interval
     from ...gate.record import BaselineRecord, RunRecord
     from ...retrieval.curve import Curve
@@ -52,8 +57,15 @@ def document_of(run: RunRecord, ranks_sha256: str | None, host: Json) -> RunDocu
         layouts=[LayoutForm(**vars(layout)) for layout in run.layouts],
         baseline=None if run.baseline is None else _baseline(run.baseline),
         verdicts=[VerdictForm(**verdict.as_json()) for verdict in run.verdicts],
+        changed=[ChangedForm(**vars(each)) for each in run.changed] or UNSET,
+        corruption_errors=list(map(_corruption_errors, run.corruption_errors)) or UNSET,
         counterfactuals=list(run.counterfactuals),
     )
+
+
+def _corruption_errors(errors: CorruptionErrors) -> CorruptionErrorsForm:
+    named = [NamedErrorsForm(**vars(each)) for each in errors.perturbations]
+    return CorruptionErrorsForm(**{**vars(errors), "perturbations": named})
 
 
 def _facts(run: RunRecord, ranks_sha256: str | None, host: Json) -> RunFacts:

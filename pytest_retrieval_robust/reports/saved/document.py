@@ -213,6 +213,53 @@ class LayoutForm(_Form):
     """Absent in the first runs: occlusions alone."""
 
 
+class ChangedForm(_Form):
+    """What changed query by query in one cell, beside the same queries with nothing done."""
+
+    case: Case
+    direction: Direction
+    k: Positive
+    queries: Positive
+    lost: Share
+    """The share of queries with a right answer among the first k with nothing done, and
+    without one here.
+    """
+    lost_interval: tuple[Share, Share]
+    won: Share
+    """The reverse."""
+    won_interval: tuple[Share, Share]
+
+
+class NamedErrorsForm(_Form):
+    """The errors under one perturbation, as multiples of the baseline's."""
+
+    family: Family
+    name: str
+    ce: float | None
+    """Null where the baseline makes no error."""
+    ce_interval: Ends | None
+    relative_ce: float | None
+    """Null where the baseline makes no more errors than with nothing done."""
+    relative_ce_interval: Ends | None
+
+
+class CorruptionErrorsForm(_Form):
+    """The mean corruption error beside the baseline, and its relative form."""
+
+    model: str
+    dataset: str
+    family: Literal["occlusion", "corruption", "text-noise", "all"]
+    direction: Direction
+    k: Positive
+    mce: float | None
+    mce_interval: Ends | None
+    relative_mce: float | None
+    relative_mce_interval: Ends | None
+    clean_error: Share
+    baseline_clean_error: Share
+    perturbations: list[NamedErrorsForm]
+
+
 class CellForm(_Form):
     """Recall@k of one cell in this run and in the baseline."""
 
@@ -277,5 +324,9 @@ class RunDocument(_Form):
     layouts: list[LayoutForm]
     baseline: BaselineForm | None
     verdicts: list[VerdictForm]
+    changed: list[ChangedForm] | UnsetType = UNSET
+    """Absent in runs of earlier versions, and where no ranks were kept."""
+    corruption_errors: list[CorruptionErrorsForm] | UnsetType = UNSET
+    """Absent without a baseline that can be compared."""
     counterfactuals: list[CounterfactualOutcome] = field(default_factory=list)
     """Missing where no edited reports were measured."""

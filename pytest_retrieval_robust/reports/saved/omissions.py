@@ -13,6 +13,7 @@ from ...core.codec import Json
 def leave_out_the_usual(data: Json) -> None:
     """Take out of a document what readers take to be so where it is missing."""
     for outcome in data["outcomes"]:
+        _leave_out_missing_answers(outcome)
         _leave_out_empty_metrics(outcome)
         _leave_out_processors(outcome)
     for part in _with_family(data):
@@ -28,6 +29,13 @@ def _leave_out_empty_metrics(outcome: Json) -> None:
     for direction in DIRECTIONS:
         if not outcome[direction]["metrics"]:
             del outcome[direction]["metrics"]
+
+
+def _leave_out_missing_answers(outcome: Json) -> None:
+    """Of what was read from a run of an earlier version."""
+    for direction in DIRECTIONS:
+        if outcome[direction].get("answers") is None:
+            outcome[direction].pop("answers", None)
 
 
 def _leave_out_processors(outcome: Json) -> None:
@@ -46,6 +54,7 @@ def _with_family(data: Json) -> Iterator[Json]:
         data["costs"],
         data["verdicts"],
         data["counterfactuals"],
+        data.get("changed", ()),
     ):
         for each in part:
             yield each["case"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...core.cases import DIRECTIONS, level_word
+from ...core.cases import DIRECTIONS, Case, level_word
 from ...core.costs import CostMeasurement
 from ...core.outcomes import Outcome
 from ...gate.record import RunRecord
+from ..answer_tables import answer_sentences
 from .curve_tables import recall_interval
 from .lines import Line, Span
 from .marks import COLOURS, cell_verdict
@@ -15,10 +16,14 @@ from .marks import COLOURS, cell_verdict
 
 def cell_lines(run: RunRecord) -> Iterator[Line]:
     """Every cell, and every cost."""
+    answers: dict[Case, list[str]] = {}
+    for case, sentence in answer_sentences(run):
+        answers.setdefault(case, []).append(sentence)
     for outcome in run.outcomes:
         verdict = cell_verdict(run, outcome.case)
         yield [Span(f"{verdict}: ", COLOURS[verdict]), Span(str(outcome.case))]
         yield from _recall_lines(outcome)
+        yield from ([Span(f"  {words}")] for words in answers.get(outcome.case, ()))
         words = [_speed_words(outcome)]
         if outcome.case.family == "occlusion":
             words.insert(0, _hidden_words(outcome))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ..error_tables import error_lines
 from ..family_sentences import sentences
 from ..metric_tables import metric_lines
 from ..notes import decoding_notes, loading_notes
@@ -75,6 +76,7 @@ def summary_lines(
     yield from search_lines(run.breaking, verbosity, blocks)
     yield from edit_lines(run.counterfactuals, verbosity)
     yield from baseline_lines(run.baseline, verbosity)
+    yield from error_lines(run, verbosity)
     # What has to be read comes last: a terminal shows the end.
     yield from verdict_lines(run, verbosity)
     yield from sentence_lines("broken:", run.broken, "red")
