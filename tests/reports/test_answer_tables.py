@@ -12,8 +12,8 @@ from pytest_retrieval_robust.core.outcomes import Answers
 from pytest_retrieval_robust.gate.record import RunRecord
 from pytest_retrieval_robust.reports.answer_tables import answer_rows
 from pytest_retrieval_robust.reports.error_tables import error_rows
-from pytest_retrieval_robust.reports.html import render_html
-from pytest_retrieval_robust.reports.markdown import render_markdown
+from pytest_retrieval_robust.reports.html.page import render_html
+from pytest_retrieval_robust.reports.markdown.report import render_markdown
 from pytest_retrieval_robust.reports.saved.read import load_run
 from pytest_retrieval_robust.reports.saved_run import run_as_json
 from pytest_retrieval_robust.reports.terminal.summary import summary_lines
