@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ..core.cases import Family, PlannedPerturbation
-
 if TYPE_CHECKING:
+    from ..core.cases import Family
     from .session.state import RunState
 
 PARAMETER_FIXTURES = (
@@ -118,6 +117,9 @@ def _read_parameters(item: pytest.Item) -> CaseParameters | None:
         parameters.get(name) if name in used else None for name in PARAMETER_FIXTURES
     ]
     model, dataset, change, level, seed = values
+    # Late: projects without tests of ours must not pay for it.
+    from ..core.cases import PlannedPerturbation
+
     if isinstance(change, PlannedPerturbation):
         return CaseParameters(model, dataset, change.name, level, seed, change.family)
     return CaseParameters(model, dataset, change, level, seed)
