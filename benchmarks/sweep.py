@@ -8,7 +8,8 @@ are prepared and hidden already; the sweep without a store; a cold sweep, which 
 stores; a warm one. Each ratio is to the forward passes of its own round, and the median
 over rounds is printed with the least and the largest. `--precision bf16` runs all of it
 on weights in bfloat16 and, in the same round, the forward passes in float32, and prints
-what becomes of each Recall@k.
+what becomes of each Recall@k. `--corruptions` has eight corruptions at five severities in
+place of the occluder.
 
 A processor without AVX512-BF16 or AMX emulates bfloat16: the first line says which it is.
 """
@@ -22,12 +23,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
+from typing import TypeAlias
 
 import numpy as np
 import open_clip
 import torch
 
-from pytest_retrieval_robust import load_dataset, load_occluder
+from pytest_retrieval_robust import (
+    Corruption,
+    Occluder,
+    load_corruption,
+    load_dataset,
+    load_occluder,
+)
 from pytest_retrieval_robust.core.cases import Cell
 from pytest_retrieval_robust.datasets import RetrievalDataset
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
@@ -47,7 +55,34 @@ ARCHITECTURE = "ViT-B-32"
 SIDE = 1024
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5)
 KS = (1, 5, 10)
-CELLS = [(Cell("patches", level, 0), load_occluder("patches")) for level in LEVELS]
+CORRUPTIONS = (
+    "quantum-noise",
+    "electronic-noise",
+    "overexposure",
+    "contrast",
+    "focus-blur",
+    "jpeg",
+    "rotation",
+    "mirrored",
+)
+"""One of each kind."""
+SEVERITIES = (0.2, 0.4, 0.6, 0.8, 1.0)
+Cells: TypeAlias = "list[tuple[Cell, Occluder | Corruption]]"
+
+
+def occlusions() -> Cells:
+    """Five levels of the default occluder."""
+    occluder = load_occluder("patches")
+    return [(Cell("patches", level, 0), occluder) for level in LEVELS]
+
+
+def corruptions() -> Cells:
+    """Five severities of each of `CORRUPTIONS`."""
+    return [
+        (Cell(name, severity, 0, "corruption"), load_corruption(name))
+        for name in CORRUPTIONS
+        for severity in SEVERITIES
+    ]
 
 
 @dataclass(frozen=True)
@@ -60,9 +95,10 @@ class Side:
 
 @dataclass(frozen=True)
 class Setup:
-    """What is measured: a data set, and the precision and the size of its batches."""
+    """What is measured: a data set, cells, and the precision and the size of batches."""
 
     dataset: RetrievalDataset
+    cells: Cells
     precision: Precision
     batch_size: int
 
@@ -74,6 +110,7 @@ def main() -> None:
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--corruptions", action="store_true")
     parsed = parser.parse_args()
     has_bf16 = (
         torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
@@ -91,7 +128,8 @@ def main() -> None:
         batch_size = parsed.batch_size
         if batch_size is None:
             batch_size = 256 if parsed.device.startswith("cuda") else 64
-        setup = Setup(dataset, parsed.precision, batch_size)
+        cells = corruptions() if parsed.corruptions else occlusions()
+        setup = Setup(dataset, cells, parsed.precision, batch_size)
         _measure(models, setup, Path(folder), parsed.rounds)
 
 
@@ -129,7 +167,7 @@ def _measure(
     for number in range(rounds):
         sides = []
         for name, encoder in models.items():
-            forward = _forward(encoder, pixels, setup.dataset)
+            forward = _forward(encoder, pixels, setup)
             sides.append(Side(f"forward passes, {name}", forward))
         sides += _sweeps(model, setup, folder / f"store-{number}")
         seconds = {side.name: _seconds(side.action) for side in sides}
@@ -172,13 +210,13 @@ def _sweeps(model: DualEncoder, setup: Setup, folder: Path) -> list[Side]:
 
 
 def _forward(
-    model: DualEncoder, pixels: torch.Tensor, dataset: RetrievalDataset
+    model: DualEncoder, pixels: torch.Tensor, setup: Setup
 ) -> Callable[[], None]:
     """As many forward passes as a sweep does, in batches of its size."""
-    images = len(dataset.image_ids)
+    images = len(setup.dataset.image_ids)
 
     def run() -> None:
-        for _ in range(1 + len(LEVELS)):
+        for _ in range(1 + len(setup.cells)):
             for start in range(0, images, len(pixels)):
                 model.encode_images(pixels[: images - start])
         if model.device.startswith("cuda"):
@@ -193,7 +231,7 @@ def sweep(
     return run_sweep(
         model,
         pairs_of(setup.dataset),
-        CELLS,
+        setup.cells,
         KS,
         SweepOptions(
             precision=setup.precision, batch_size=setup.batch_size, store=store

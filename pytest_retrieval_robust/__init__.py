@@ -101,6 +101,8 @@ if TYPE_CHECKING:
     from .run.properties import Hiding as Hiding
     from .run.properties import Subject as Subject
     from .run.properties import without_traceback as without_traceback
+    from .texts.edits.rules import edited_by_rules as edited_by_rules
+    from .texts.edits.table import edits_of_table as edits_of_table
     from .texts.noise import TextNoise as TextNoise
     from .texts.noise import TextNoiseEntry as TextNoiseEntry
     from .texts.noise.report_noise import ReportNoise as ReportNoise
@@ -109,6 +111,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "dataset_from_lists": "measure.api",
+    "edited_by_rules": "texts.edits.rules",
+    "edits_of_table": "texts.edits.table",
     "encoder_from_callables": "measure.api",
     "encoder_from_command": "measure.api",
     "evaluate": "measure.evaluation",

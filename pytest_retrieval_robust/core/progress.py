@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 
+from .cases import Family
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -25,6 +27,8 @@ class Progress:
     """In a search the most that it may take."""
     encoded: int
     seconds: float
+    family: Family = "occlusion"
+    """Of that batch: it says what the level is called."""
 
     @property
     def images_per_second(self) -> float | None:
@@ -58,10 +62,18 @@ class Counter:
     _done: int = 0
     _encoded: int = 0
     _level: float | None = None
+    _family: Family = "occlusion"
     _begun: float | None = None
     _lock: Lock = field(default_factory=Lock)
 
-    def add(self, level: float | None, images: int, *, encoded: bool) -> None:
+    def add(
+        self,
+        level: float | None,
+        images: int,
+        *,
+        encoded: bool,
+        family: Family = "occlusion",
+    ) -> None:
         """A batch is finished, encoded or taken from the store."""
         with self._lock:
             self._done += images
@@ -71,6 +83,7 @@ class Counter:
             elif encoded:
                 self._encoded += images
             self._level = level
+            self._family = family
             self._say()
 
     def close(self) -> None:
@@ -93,5 +106,6 @@ class Counter:
             total=self.total,
             encoded=self._encoded,
             seconds=seconds,
+            family=self._family,
         )
         self.tell(progress)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..core.cases import level_word
 from ..core.progress import Progress, Tell
 from ..core.shown import plain
 
@@ -28,7 +29,9 @@ class Bar:
 
         def tell(progress: Progress) -> None:
             if progress.level is not None:
-                self._bar.set_postfix_str(f"level {progress.level:g}", refresh=False)
+                word = level_word(progress.family)
+                text = f"{word} {progress.level:g}"
+                self._bar.set_postfix_str(text, refresh=False)
             self._move_to(before + progress.done)
 
         return tell

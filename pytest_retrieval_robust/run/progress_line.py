@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from _pytest._io.wcwidth import wcswidth
 
+from ..core.cases import level_word
 from ..core.progress import Progress
 from ..reports._text import short
 from .xdist.progress import WORKER_SECONDS, read_progress, read_sentence
@@ -45,7 +46,9 @@ def progress_line(sweeps: Sequence[Progress]) -> str:
 
 def _sweep_text(sweep: Progress) -> str:
     is_search = sweep.level is None
-    work = "smallest breaking occlusions" if is_search else f"level {sweep.level:g}"
+    work = "smallest breaking occlusions"
+    if not is_search:
+        work = f"{level_word(sweep.family)} {sweep.level:g}"
     percent = 100 * sweep.done // max(sweep.total, 1)
     parts = [f"{short(sweep.model)} on {short(sweep.dataset)}, {work}: {percent} %"]
     if sweep.images_per_second is not None:

@@ -12,6 +12,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -254,3 +255,8 @@ def test_a_quick_run_logs_no_progress(
     run_suite: Callable[..., pytest.RunResult],
 ) -> None:
     run_suite("--robust-no-cache").stdout.no_fnmatch_line("measuring *")
+
+
+def test_a_corruption_has_a_severity_in_the_line() -> None:
+    corrupted = replace(HALF, family="corruption")
+    assert "severity 0.3: 50 %" in progress_line([corrupted])

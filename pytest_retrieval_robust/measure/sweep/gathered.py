@@ -106,7 +106,8 @@ class Gathered:
                 gathered.encoded_on[encoded.hardware] += len(batch.images)
             if is_new:
                 gathered.encoded += len(batch.images)
-        self._progress.add(cell.level, len(batch.plan.images), encoded=is_new)
+        images = len(batch.plan.images)
+        self._progress.add(cell.level, images, encoded=is_new, family=cell.family)
 
     def fail(self, cell: Cell, batch: Batch, error: RobustError) -> None:
         self.cells[cell].fail(batch.number, error)

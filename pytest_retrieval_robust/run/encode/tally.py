@@ -128,7 +128,8 @@ class Tally:
             self._note_origin(origin)
             is_whole = len(taken) == len(self._cells)
         is_new = origin is not Origin.STORE
-        self._counter.add(cell.level, len(batch.plan.images), encoded=is_new)
+        images = len(batch.plan.images)
+        self._counter.add(cell.level, images, encoded=is_new, family=cell.family)
         # Now and not when it is finished, which may be a few batches later: whoever takes
         # over, and the closing lines after an interrupt, want to know what is there.
         if is_whole:
