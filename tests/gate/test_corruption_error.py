@@ -20,7 +20,7 @@ from ..saved_runs import Made, make_run
 
 CORRUPTIONS = ("blur", "contrast")
 LEVELS = (0.0, 0.2, 0.4)
-GATE = "[[gate]]\nmce = { k = 10, max = 1.05 }\n"
+GATE = '[[gate]]\ncorruption = "*"\nmce = { k = 10, max = 1.05 }\n'
 
 
 def policy(tmp_path: Path, text: str) -> Policy:
@@ -80,7 +80,7 @@ def test_more_errors_fail_and_the_worst_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("selector", "expected"),
     [
-        ("", PerturbationSet("corruption", "*")),
+        ('corruption = "*"', PerturbationSet("corruption", "*")),
         ('corruption = "bl*"', PerturbationSet("corruption", "bl*")),
         ('occluder = "*"', PerturbationSet("occlusion", "*")),
         ('text_noise = "case"', PerturbationSet("text-noise", "case")),
@@ -114,13 +114,13 @@ def test_broad_and_narrow_sets_are_gates_of_their_own(tmp_path: Path) -> None:
 
 
 def test_the_more_specific_table_states_the_limit(tmp_path: Path) -> None:
-    text = f'{GATE}[[gate]]\nmodel = "ours"\nmce = {{ k = 10, max = 3 }}\n'
+    text = f'{GATE}[[gate]]\nmodel = "ours"\ncorruption = "*"\nmce = {{ k = 10, max = 3 }}\n'
     [verdict] = of_errors(judged(tmp_path, text))
     assert verdict.limit == 3.0
 
 
 def test_two_tables_that_are_equally_specific_are_refused(tmp_path: Path) -> None:
-    rules = policy(tmp_path, f"{GATE}[[gate]]\nmce = {{ k = 10, max = 3 }}\n")
+    rules = policy(tmp_path, f"{GATE}{GATE.replace('1.05', '3')}")
     with pytest.raises(ConfigError, match="one most specific gate for mce@10"):
         rules.check(run(tmp_path / "mine").run.measured.plan)
 
@@ -138,7 +138,9 @@ def test_without_a_baseline_nothing_is_judged_and_that_is_said(tmp_path: Path) -
     record = judged(tmp_path, f"{GATE}[[gate]]\nrecall = {{ 10 = 0.1 }}", beside=False)
     [verdict] = of_errors(record)
     assert verdict.verdict == "ungated"
-    assert "not compared, because no baseline was given" in verdict.sentence
+    assert (
+        "mean corruption error at k=10 is not compared, because no baseline was given"
+    ) in verdict.sentence
     assert "1 gate without a baseline" in record.release.line
     assert record.corruption_errors == ()
 
@@ -198,8 +200,8 @@ def test_what_is_wrong_with_a_table_is_told(
     tmp_path: Path, line: str, expected: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        policy(tmp_path, f"[[gate]]\n{line}")
-    assert "line 2" in str(caught.value)
+        policy(tmp_path, f'[[gate]]\ncorruption = "*"\n{line}')
+    assert "line 3" in str(caught.value)
     assert expected in str(caught.value)
 
 
