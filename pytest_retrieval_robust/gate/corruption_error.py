@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from ..core.cases import Case, Direction, Plan, levels_word
@@ -198,7 +199,8 @@ class ErrorLimit:
 
     def _decided(self, ratio: ErrorRatio, decision: Decision) -> VerdictName:
         limit = self.maximum + ROUNDING
-        if decision.by == "point":
+        # Without an upper end the number is no evidence, whatever it is.
+        if decision.by == "point" and (ratio.value > limit or isfinite(ratio.high)):
             return pass_or_fail(ratio.value <= limit)
         if ratio.high <= limit:
             return "pass"
