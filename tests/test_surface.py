@@ -390,7 +390,7 @@ def model() -> DualEncoder:
         (["0.3"], "levels that are numbers"),
         ([None], "levels that are numbers"),
         ([True], "levels that are numbers"),
-        ((30,), "For 30 % write 0.3"),
+        ((30,), r"Did you mean 0\.3\?"),
         ((-0.1,), "from 0 to 1"),
         ((float("nan"),), "from 0 to 1"),
         ((float("inf"),), "from 0 to 1"),
@@ -407,6 +407,25 @@ def test_levels_that_are_none_are_refused(
             load_occluder("patches"),
             levels=levels,
         )
+
+
+@pytest.mark.parametrize(
+    ("severity", "said"),
+    [
+        (2, r"got severity=2\..* Did you mean 0\.4, the published step 2\?"),
+        (2.5, r"got severity=2\.5\. .*[^?]$"),
+        (60, r"Did you mean 0\.6\?"),
+    ],
+)
+def test_severities_that_are_none_are_refused(severity: float, said: str) -> None:
+    with pytest.raises(CorruptionError, match=said):
+        evaluate("tiny-cxr-clip", "synthetic-cxr", "jpeg", severities=[0, severity])
+
+
+def test_an_unknown_name_of_any_family_is_called_a_name() -> None:
+    with pytest.raises(UnknownNameError) as said:
+        evaluate("tiny-cxr-clip", "synthetic-cxr", "jpg")
+    assert "got name='jpg'. Did you mean 'jpeg'" in str(said.value)
 
 
 WRONG: list[tuple[str, Any]] = [

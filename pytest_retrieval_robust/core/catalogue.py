@@ -99,15 +99,20 @@ def is_glob(pattern: str) -> bool:
     return any(sign in pattern for sign in "*?[")
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
-    """An error that names what is close to `name`, else everything that is known."""
+def unknown_name(
+    kind: str, name: str, known: Iterable[str], argument: str | None = None
+) -> UnknownNameError:
+    """An error that names what is close to `name`, else everything that is known.
+
+    `argument` is what was given it; by default it is called as the kind is.
+    """
     if kind == "model" and _looks_like_a_path(name):
         return _path_for_a_name(name)
     names = sorted(known)
     hint = did_you_mean(close_words(name, names, limit=3))
     if not hint:
         hint = f"Known: {', '.join(names) or 'none'}."
-    argument = kind.replace(" ", "_")
+    argument = argument or kind.replace(" ", "_")
     return UnknownNameError(f"Expected a known {kind}, got {argument}={name!r}. {hint}")
 
 

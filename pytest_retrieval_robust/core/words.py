@@ -75,6 +75,26 @@ def _close_to(value: object, known: Collection[str]) -> list[str]:
     return close_words(word, known)
 
 
+_PUBLISHED_STEPS = 5
+
+
+def hint_at_share(number: float, *, is_severity: bool = False) -> str:
+    """A question for a number above 1: whether it is a percentage, or a published step of
+    a severity, which are numbered to 5; no text where neither is likely.
+
+    >>> hint_at_share(30), hint_at_share(3, is_severity=True)
+    ('Did you mean 0.3?', 'Did you mean 0.6, the published step 3?')
+    """
+    if not 1 < number <= 100:
+        return ""
+    if not is_severity or number > _PUBLISHED_STEPS:
+        return f"Did you mean {number / 100:g}?"
+    if number != int(number):
+        return ""
+    severity = number / _PUBLISHED_STEPS
+    return f"Did you mean {severity:g}, the published step {number:g}?"
+
+
 def measured_k(k: Any, measured: Collection[int]) -> int:
     """`k` where Recall@k was measured.
 

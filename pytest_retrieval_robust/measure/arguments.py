@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from ..core.cases import canonical_level
 from ..core.errors import ArgumentError, CorruptionError, OcclusionError
 from ..core.foreign import attempted, described, traced
+from ..core.words import hint_at_share
 from ..models.contract import broken_member
 from .sweep.changes import is_corruption, is_text_noise, word_for
 
@@ -174,10 +175,11 @@ def _level(level: object, name: str, advice: str) -> float:
         )
     number = float(level)
     if math.isnan(number) or not 0 <= number <= 1:
-        if 1 < number <= 100:
-            advice += f" For {number:g} % write {number / 100:g}."
-        kind = CorruptionError if name == "severities" else OcclusionError
-        raise kind(f"Expected {name} from 0 to 1, got {one}={level!r}. {advice}")
+        is_severity = name == "severities"
+        kind = CorruptionError if is_severity else OcclusionError
+        hint = hint_at_share(number, is_severity=is_severity)
+        message = f"Expected {name} from 0 to 1, got {one}={level!r}. {advice} {hint}"
+        raise kind(message.rstrip())
     return canonical_level(number)
 
 

@@ -84,4 +84,5 @@ def perturbation_from_text(
         return text_noise_from_text(text, catalogues.text_noise)
     known = [catalogues.occluders, catalogues.corruptions, catalogues.text_noise]
     names = [name for catalogue in known for name in catalogue.names()]
-    raise unknown_name("occluder, corruption or text noise", name, names)
+    kind = "occluder, corruption or text noise"
+    raise unknown_name(kind, name, names, argument="name")

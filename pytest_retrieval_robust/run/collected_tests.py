@@ -15,6 +15,7 @@ from ..core.names import slug
 from .our_tests import (
     CASE_FIXTURES,
     CHANGE_FIXTURES,
+    NOTHING,
     PARAMETER_FIXTURES,
     CaseParameters,
     argument_names,
@@ -22,6 +23,7 @@ from .our_tests import (
     our_fixtures,
     parameters_of,
 )
+from .own_marks import family_in_marks, refuse_unrelated, require_something
 from .selection import OPTION_OF
 from .session.edited_reports import is_asked
 
@@ -40,8 +42,12 @@ def parametrize(metafunc: pytest.Metafunc, session: RunState) -> None:
     for mark in metafunc.definition.iter_markers("parametrize"):
         already_given.update(argument_names(mark))
     used = our_fixtures(metafunc.definition)
+    refuse_unrelated(used, metafunc.definition.nodeid)
     families = _families_of(used, session)
     is_paired = {"occluder", "occlusion_level"} <= used - already_given
+    level_family: Family = "occlusion"
+    if "occluder" in used & already_given and "occlusion_level" in used - already_given:
+        level_family = family_in_marks(metafunc.definition, session)
     for fixture in (*PARAMETER_FIXTURES, *CHANGE_FIXTURES):
         if fixture not in used or fixture in already_given:
             continue
@@ -50,8 +56,16 @@ def parametrize(metafunc: pytest.Metafunc, session: RunState) -> None:
             _parametrize_pairs(metafunc, families, session)
             already_given.add("occlusion_level")
             continue
-        values = _values_of(fixture, families, session)
-        ids = [_id(fixture, value) for value in values]
+        if fixture == "occlusion_level":
+            values: list[Any] = list(session.settings.levels_of(level_family))
+            ids = [_level_id(level, level_family) for level in values]
+        else:
+            values = _values_of(fixture, families, session)
+            ids = [_id(fixture, value) for value in values]
+        if fixture == "occluder" and not values:
+            if not used.isdisjoint(CASE_FIXTURES):
+                require_something(session)
+            values, ids = [NOTHING], ["none"]
         metafunc.parametrize(fixture, values, ids=ids, indirect=True, scope="session")
 
 
@@ -104,7 +118,6 @@ def _values_of(
         "occluder": [
             change for family in families for change in _changes_of(family, session)
         ],
-        "occlusion_level": session.settings.levels,
         "occlusion_seed": session.settings.seeds,
         "corruption": selection.corruptions,
         "text_noise": selection.text_noise,
@@ -113,8 +126,6 @@ def _values_of(
 
 
 def _id(fixture: str, value: Any) -> str:
-    if fixture == "occlusion_level":
-        return _level_id(value, "occlusion")
     if fixture == "occlusion_seed":
         return f"seed{value}"
     return slug(value.name if isinstance(value, PlannedPerturbation) else value)

@@ -38,6 +38,8 @@ noise too; other tests may ask for masks, which these have not.
 """
 MEASURING_FIXTURES = (*CASE_FIXTURES, "breaking", "counterfactuals")
 """The fixtures that measure something."""
+NOTHING = object()
+"""The parameter of `occluder` in a test for which this run has none: it is left out."""
 _OUR_NAMES = frozenset((*PARAMETER_FIXTURES, *CHANGE_FIXTURES, *MEASURING_FIXTURES))
 _PACKAGE = __name__.partition(".")[0]
 
@@ -134,6 +136,14 @@ def forget_parameters(item: pytest.Item) -> None:
 def asks_for_changes(item: pytest.Item) -> bool:
     """Whether a test is for the corruptions or the text noise of this run."""
     return not our_fixtures(item).isdisjoint(CHANGE_FIXTURES)
+
+
+def has_nothing_to_do(item: pytest.Item) -> bool:
+    """Whether a test is for what is done to images or reports, of which this run has
+    nothing.
+    """
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    return parameters.get("occluder") is NOTHING
 
 
 def lacks_values(item: pytest.Item, session: RunState) -> bool:

@@ -42,7 +42,13 @@ from .options import (
     is_replay,
     shows_whole_tracebacks,
 )
-from .our_tests import asks_for_changes, is_ours, lacks_values, our_fixtures
+from .our_tests import (
+    asks_for_changes,
+    has_nothing_to_do,
+    is_ours,
+    lacks_values,
+    our_fixtures,
+)
 from .roster import roster_of
 from .whole_tracebacks import WholeTracebacks
 from .xdist.controller_hooks import XdistHooks
@@ -167,8 +173,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pycollect_makeitem(collector: pytest.Collector) -> Generator[None, Any, Any]:
-    """Leave out tests of corruptions and text noise that this run has not, and note all
-    others of ours, before node ids, `-k` or a plugin leave any out.
+    """Leave out tests of occluders, corruptions and text noise that this run has not, and
+    note all others of ours, before node ids, `-k` or a plugin leave any out.
     """
     items = yield
     if isinstance(items, list):
@@ -178,7 +184,11 @@ def pytest_pycollect_makeitem(collector: pytest.Collector) -> Generator[None, An
 
 
 def _lacks_values(item: object) -> bool:
-    if not isinstance(item, pytest.Item) or not asks_for_changes(item):
+    if not isinstance(item, pytest.Item):
+        return False
+    if has_nothing_to_do(item):
+        return True
+    if not asks_for_changes(item):
         return False
     from .session import session_beside
 

@@ -28,27 +28,26 @@ def parse_severities(flag: str, text: str) -> tuple[float, ...]:
     """Rising severities with 0 among them."""
     severities = {0.0}
     for item in split_list(flag, text):
-        severities.add(_parse_level(flag, item, "severities", "0,0.2,0.6,1"))
+        severities.add(_parse_level(flag, item, is_severity=True))
     return tuple(sorted(severities))
 
 
-def _parse_level(
-    flag: str,
-    item: str,
-    expected: str = "fractions of the image area",
-    example: str = "0,0.1,0.3",
-) -> float:
+def _parse_level(flag: str, item: str, *, is_severity: bool = False) -> float:
     # Not a number fails the comparison below, as "nan" does.
     try:
         level = float(item)
     except ValueError:
         level = float("nan")
     if not 0.0 <= level <= 1.0:
-        hint = f" Give fractions such as {example}."
-        if 1.0 < level <= 100.0:  # probably a percentage
-            hint = f" Did you mean {level / 100:g}?"
+        from ..core.words import hint_at_share
+
+        expected, example = "fractions of the image area", "0,0.1,0.3"
+        if is_severity:
+            expected, example = "severities", "0,0.2,0.6,1"
+        hint = hint_at_share(level, is_severity=is_severity)
+        advice = hint or f"Give fractions such as {example}."
         raise ConfigError(
-            f"Expected {expected} from 0 to 1, got {flag}={item!r}.{hint}"
+            f"Expected {expected} from 0 to 1, got {flag}={item!r}. {advice}"
         )
     # Imported late: this module loads in every pytest run, that one need not.
     from ..core.cases import canonical_level

@@ -93,6 +93,22 @@ def changed_pixels(
     return changed
 
 
+def require_finite(changed: torch.Tensor, corruption: Corruption) -> None:
+    """Raise `CorruptionError` where a corruption's pixels are the cause of what an encoder
+    made of them: some are no finite number.
+
+    It is looked at once something failed: a look at every batch of a device would be
+    waited for.
+    """
+    if bool(changed.isfinite().all()):
+        return
+    raise CorruptionError(
+        f"Expected finite pixels from the corruption {corruption.name}, got NaN or"
+        " infinite ones. Return numbers from 0 to 1: look for a division by 0, and for"
+        " roots and logarithms of numbers below it."
+    )
+
+
 def _require_like(
     changed: torch.Tensor, pixels: torch.Tensor, corruption: Corruption
 ) -> None:

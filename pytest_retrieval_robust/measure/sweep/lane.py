@@ -20,15 +20,15 @@ from torch import Tensor
 from ...core.cases import CLEAN, Cell
 from ...core.downloads import Download
 from ...core.encoding import unit_scale
-from ...core.errors import RobustError
-from ...core.memory import in_pieces, is_out_of_memory, limits_of
+from ...core.errors import ModelError, RobustError
+from ...core.memory import OutOfMemory, in_pieces, is_out_of_memory, limits_of
 from ...core.uploads import upload
 from ...occluders._compiled import is_compiled_for
 from ...occluders.scene import Scene, Setting
 from ..timing.clock import Laps
 from ..timing.hardware import hardware_name
 from .cell_errors import cell_errors
-from .changes import is_corruption
+from .changes import is_corruption, require_finite
 from .encoded import EncodedPart, hidden_pixels
 from .inputs import Buffer, SceneOnDevice, inputs_of
 
@@ -116,26 +116,43 @@ class Lane:
 
     def _scenes(self, batch: Batch) -> Iterator[SceneOnDevice]:
         """The batch on the device: one scene, or several in turn where memory is short."""
+        show = partial(self._shown, batch)
+        count = len(batch.images)
+        return in_pieces(count, self.limits, "scene", show, self.model.device)
+
+    def _shown(self, batch: Batch, part: slice) -> SceneOnDevice:
+        """Some of a batch on the device."""
         pixels = batch.pixels
         assert pixels is not None
-        numbers = batch.images
+        numbers = batch.images[part]
         columns = self._plan.pairs.columns
+        uploaded = upload(pixels.stacked[part], self.model.device)
+        scene = Scene(
+            setting=self._setting,
+            numbers=[int(number) for number in numbers],
+            ids=[columns.image_ids[int(number)] for number in numbers],
+            pixels=unit_scale(uploaded, self.model.device),
+            frames=pixels.frames[part],
+            groups=columns.image_groups[numbers],
+            drawn_ahead=batch.drawn_ahead,
+        )
+        has_bytes = uploaded.dtype == torch.uint8
+        return SceneOnDevice(scene, uploaded if has_bytes else None)
 
-        def show(part: slice) -> SceneOnDevice:
-            uploaded = upload(pixels.stacked[part], self.model.device)
-            scene = Scene(
-                setting=self._setting,
-                numbers=[int(number) for number in numbers[part]],
-                ids=[columns.image_ids[int(number)] for number in numbers[part]],
-                pixels=unit_scale(uploaded, self.model.device),
-                frames=pixels.frames[part],
-                groups=columns.image_groups[numbers[part]],
-                drawn_ahead=batch.drawn_ahead,
-            )
-            has_bytes = uploaded.dtype == torch.uint8
-            return SceneOnDevice(scene, uploaded if has_bytes else None)
-
-        return in_pieces(len(numbers), self.limits, "scene", show, self.model.device)
+    def require_finite_pixels(self, cell: Cell, batch: Batch) -> None:
+        """Raise `CorruptionError` where the corruption of a cell, if it has one, gives
+        what is no number for an image of a batch.
+        """
+        change = self._plan.changes.get(cell)
+        if change is None or not is_corruption(change):
+            return
+        # Made again: the pixels of a batch are gone when its rows are seen. One by one,
+        # beside a batch that may fill the memory.
+        for place in range(len(batch.images)):
+            shown = self._shown(batch, slice(place, place + 1))
+            inputs = inputs_of(self.model, shown, change.bind(shown.scene))
+            changed = inputs.changed(cell, slice(0, 1), _fresh(self.model.device))
+            require_finite(changed, change)
 
     def _warm_up(
         self,
@@ -253,8 +270,14 @@ class Lane:
         inputs = inputs_of(self.model, shown, change)
         with self.occluding[cell].running():
             changed = inputs.changed(cell, part, self._memory_for)
-        with self.encoding[cell].running():
-            return inputs.rows(changed)
+        try:
+            with self.encoding[cell].running():
+                return inputs.rows(changed)
+        except ModelError as error:
+            # What an encoder refuses may be no fault of its own.
+            if is_corruption(change) and not isinstance(error, OutOfMemory):
+                require_finite(changed, change)
+            raise
 
     def _part(
         self,

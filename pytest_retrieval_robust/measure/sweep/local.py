@@ -60,7 +60,13 @@ class LocalSweep:
     def gallery(self, space: RowSpace = IN_MEMORY, cell: Cell = CLEAN) -> Tensor:
         plan = self._plan
         return encode_gallery(
-            plan.model, plan.texts_of(cell), plan.batch_size, self.shards, space
+            plan.model,
+            plan.texts_of(cell),
+            plan.batch_size,
+            self.shards,
+            space,
+            # A noise may leave nothing by which reports differ: that is its harm.
+            may_be_alike=cell != CLEAN,
         )
 
     def gather(

@@ -76,7 +76,9 @@ class OnlyStored:
         of_batches = _texts_in(batches, all_texts)
         # One after another: all rows at once may not fit into memory.
         rows = (self._report_tensor(texts, of_batches) for texts in of_batches)
-        return assembled_gallery(plan.model, batches, rows, space)
+        return assembled_gallery(
+            plan.model, batches, rows, space, may_be_alike=cell != CLEAN
+        )
 
     def _report_tensor(
         self, texts: Sequence[str], batches: Sequence[list[str]]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...core.errors import EmbeddingError
 from ...core.rows import joined
 from ..embeddings.shards import EncodedBatch
 from .cell_errors import cell_errors
@@ -126,11 +127,15 @@ class Writer:
         with cell_errors(lane.model, change, report):
             arrived = [part.wait() for part in parts]
             images = batch.images
-            rows = checked(
-                joined([part.rows for part in arrived]),
-                lambda place: self._plan.image_name(images[place]),
-                lane.model,
-            )
+            try:
+                rows = checked(
+                    joined([part.rows for part in arrived]),
+                    lambda place: self._plan.image_name(images[place]),
+                    lane.model,
+                )
+            except EmbeddingError:
+                lane.require_finite_pixels(cell, batch)
+                raise
             return EncodedBatch(
                 rows=rows.numpy(),
                 shares=np.concatenate([part.shares for part in parts]),

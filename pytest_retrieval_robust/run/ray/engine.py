@@ -110,7 +110,9 @@ class RaySweep:
         self._crew.run(phase)
         device = plan.model.device
         in_order = (rows.pop(number).to(device) for number in range(len(batches)))
-        return assembled_gallery(plan.model, batches, in_order, space)
+        return assembled_gallery(
+            plan.model, batches, in_order, space, may_be_alike=cell != CLEAN
+        )
 
     def gather(self, reports: Tensor, receiver: Receiver) -> None:
         plan = self._plan

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from pytest_retrieval_robust import (
     CorruptionError,
+    EmbeddingError,
     ImageCorruption,
     Region,
     ReportNoise,
-    RobustError,
     load_corruption,
     load_occluder,
     load_text_noise,
@@ -209,12 +209,84 @@ def test_a_corruption_that_fails_ends_its_cells_alone(
         assert "patient" not in str(error)
 
 
-def test_a_corruption_that_gives_nan_is_told_by_its_embeddings(
-    encoder: Counting,
+class Refusing(Counting):
+    """Refuses pixels that are no numbers, as a model's own check may."""
+
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        if not bool(pixels.isfinite().all()):
+            raise ValueError("Input contains NaN")
+        return super().encode_images(pixels)
+
+
+class Failed(Counting):
+    """Gives no numbers for a picture that is darker than those of the data."""
+
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        rows = super().encode_images(pixels)
+        is_dark = pixels.mean(dim=(1, 2, 3), keepdim=True)[:, :, 0, 0] < 0.2
+        return torch.where(is_dark, float("nan"), rows)
+
+
+@dataclass(frozen=True)
+class Darkening(ImageCorruption):
+    family = "darkening"
+
+    def changed(self, region: Region, severity: float) -> torch.Tensor:
+        return region.pixels * (1 - severity)
+
+
+@pytest.mark.parametrize("kind", [Counting, Refusing])
+def test_pixels_that_are_no_numbers_are_the_fault_of_their_corruption(
+    encoder: Counting, kind: type[Counting]
 ) -> None:
-    result = sweep(encoder, cells_of(Failing("nan"), CASE))
-    for cell, change in cells_of(Failing("nan"), CASE):
-        assert isinstance(result.cells[cell], RobustError) == (change is not CASE)
+    nan = Failing("nan")
+    model = kind(encoder.rows, card=encoder.card)
+    result = sweep(model, cells_of(nan, CASE))
+    for cell, change in cells_of(nan, CASE):
+        error = result.cells[cell]
+        if change is CASE:
+            measured(result, cell)
+            continue
+        assert isinstance(error, CorruptionError)
+        assert f"finite pixels from the corruption {nan.name}" in str(error)
+        assert error.__context__ is None
+
+
+def test_a_model_that_fails_on_good_pixels_is_blamed_itself(encoder: Counting) -> None:
+    model = Failed(encoder.rows, card=encoder.card)
+    cells = cells_of(Darkening())
+    result = sweep(model, cells)
+    error = result.cells[cells[-1][0]]
+    assert isinstance(error, EmbeddingError)
+    assert "Expected finite unit rows from pixels" in str(error)
+
+
+@dataclass(frozen=True)
+class Alike(ReportNoise):
+    """Makes all reports one at the highest severity."""
+
+    family = "alike"
+
+    def changed(self, text: str, severity: float, seed: int) -> str:  # noqa: ARG002
+        return "report" if severity == 1 else text
+
+
+def test_reports_that_are_all_alike_are_found_by_no_image(
+    encoder: Counting, tmp_path: Path
+) -> None:
+    cells = cells_of(Alike())
+    store = EmbeddingStore(tmp_path)
+    first = sweep(encoder, cells, store=store)
+    for engine in (None, stored_engine()):
+        options = {} if engine is None else {"engine": engine}
+        result = sweep(encoder, cells, store=store, **options)
+        assert same(first, result)
+        worst = measured(result, cells[-1][0])
+        # Every wrong report is as good as a right one, and ties count against it.
+        wrong = len(DATA.reports) - 1
+        assert worst.image_ranks.tolist() == [1 + wrong] * len(DATA.image_ids)
+        assert worst.image_to_report.recall == {1: 0.0, 5: 0.0}
+        assert measured(result, cells[0][0]).image_to_report.recall[5] > 0
 
 
 @pytest.mark.parametrize("problem", ["raises", "empty", "count"])
