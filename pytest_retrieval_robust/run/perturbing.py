@@ -121,7 +121,10 @@ class Noising:
         return [[text] for text in together] != alone
 
     def empty_reports(self, severity: float, seed: int) -> int:
-        """How many reports have no letter and no digit left. Those without any count not."""
+        """How many reports became blank: nothing but white space. Those that were blank
+        before count not. `___` alone is something: it is what a truncated report with a
+        hidden age begins with.
+        """
         texts = self._subject.texts
         noised = self._noise.apply(texts, severity, seed)
         pairs = zip(texts, noised, strict=True)
