@@ -5,7 +5,8 @@ as its severity rises.
 64 films of `synthetic-cxr`, severities in steps of 0.1, three seeds where the seed matters.
 Printed in grey levels of 255, for pairs of a lower and any higher severity: how far a
 single film comes nearer to itself at most, and how far the mean of 16 films does and that of
-all 64. And at which steps no pixel of any film changes.
+all 64; how often the shipped suite's property of harm fails, over all pairs of severities,
+seeds and 16 films in a row; and at which steps no pixel of any film changes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, cast
 
 import numpy as np
@@ -22,9 +24,10 @@ from numpy.typing import NDArray
 from pytest_retrieval_robust import load_corruption, load_dataset
 from pytest_retrieval_robust.core.catalogue import Catalogues
 from pytest_retrieval_robust.corruptions import WHOLE, Corruption
+from pytest_retrieval_robust.run.harm import FILMS as GROUP
+from pytest_retrieval_robust.run.harm import fall_of, rises_by_film
 
 FILMS = 64
-GROUP = 16
 SEEDS = 3
 SIDES = (64, 96, 224)
 DIRECTIONS = {"contrast": ("up",), "window-shift": ("brighter", "darker")}
@@ -45,6 +48,8 @@ class Row:
     """The largest fall of the mean of 16 films."""
     by_all: float
     """The largest fall of the mean of all films."""
+    failures: int
+    """How often the suite's property fails."""
     without_change: tuple[float, ...]
     """The severities above 0 at which no pixel of any film changes."""
 
@@ -106,6 +111,19 @@ def largest_fall(rising: NDArray[np.float64]) -> float:
     return float((highest - rising).max())
 
 
+def failures_of(found: NDArray[np.float64], *, by_film: bool) -> int:
+    """How often the suite's property fails on (seeds, 11, films) distances."""
+    count = 0
+    for series in found / 255:
+        for start in range(0, series.shape[1], GROUP):
+            films_of_one = series[:, start : start + GROUP].tolist()
+            count += sum(
+                fall_of(less, more, by_film=by_film) is not None
+                for less, more in combinations(films_of_one, 2)
+            )
+    return count
+
+
 def row_of(name: str, side: int, found: NDArray[np.float64]) -> Row:
     """The figures of (seeds, 11, films) distances."""
     films_of_group = min(GROUP, found.shape[2])
@@ -116,6 +134,7 @@ def row_of(name: str, side: int, found: NDArray[np.float64]) -> Row:
         by_film=largest_fall(found),
         by_group=largest_fall(groups),
         by_all=largest_fall(found.mean(axis=2, keepdims=True)),
+        failures=failures_of(found, by_film=rises_by_film(load_corruption(name))),
         without_change=tuple(
             step / 10 for step in range(1, 11) if not found[:, step].any()
         ),
@@ -132,7 +151,7 @@ def main(sides: tuple[int, ...] = SIDES) -> None:
             unchanged = ", ".join(f"{severity:g}" for severity in row.without_change)
             print(
                 f"| {row.side} | `{row.name}` | {row.by_film:.2f} | {row.by_group:.2f}"
-                f" | {row.by_all:.2f} | {unchanged} |",
+                f" | {row.by_all:.2f} | {row.failures} | {unchanged} |",
                 flush=True,
             )
 
