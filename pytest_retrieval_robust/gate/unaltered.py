@@ -31,11 +31,13 @@ def unless_nothing_was_changed(
     """The verdict; inconclusive where nothing was changed in any of the cells above
     level 0 that it judges.
 
-    A fail stays one: what is not met by clean images and reports is not met.
+    A fail stays one: what is not met by clean images and reports is not met. What could
+    not be judged for another reason keeps its sentence.
     """
     perturbed = [outcome for outcome in outcomes if outcome.case.level > 0]
     is_idle = bool(perturbed) and all(map(is_unaltered, perturbed))
-    if not is_idle or verdict.verdict not in ("pass", "inconclusive"):
+    is_open = verdict.verdict == "inconclusive" and verdict.observed is not None
+    if not is_idle or not (verdict.verdict == "pass" or is_open):
         return verdict
     return replace(
         verdict,
@@ -44,7 +46,7 @@ def unless_nothing_was_changed(
         # More queries would not be changed either.
         more_queries=None,
         detectable_loss=None,
-        tolerated=verdict.observed is not None and decision.tolerates_inconclusive,
+        tolerated=decision.tolerates_inconclusive,
         weak=False,
     )
 
