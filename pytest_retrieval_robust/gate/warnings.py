@@ -10,6 +10,7 @@ from ..core.verdict import Verdict
 from ..core.words import counted
 from .chance import untrained
 from .judged import Judged
+from .unaltered import hardly_altered
 
 _VISIBLY = 0.02
 """How far two models may differ in what they see hidden before that is said."""
@@ -161,6 +162,10 @@ def _visible_levels(
     return levels
 
 
+def _hardly_altered(judged: Judged) -> Iterator[str]:
+    yield from hardly_altered(judged.measured.outcomes)
+
+
 _RULES: tuple[Callable[[Judged], Iterator[str]], ...] = (
     _notes,
     _partial,
@@ -174,6 +179,7 @@ _RULES: tuple[Callable[[Judged], Iterator[str]], ...] = (
     _weak_gates,
     _untrained_models,
     _visible_differences,
+    _hardly_altered,
 )
 
 

@@ -46,6 +46,12 @@ class FamilyRow:
     """The worst that these gates say of any severity."""
 
     @property
+    def unaltered(self) -> str | None:
+        """`nothing changed at severity 0.2, 0.4`; None where something always was."""
+        levels = ", ".join(f"{level:g}" for level in self.series.unaltered_at)
+        return f"nothing changed at severity {levels}" if levels else None
+
+    @property
     def kept(self) -> float | None:
         """The mean as a share of Recall at severity 0; None where that is at chance."""
         is_known = self.mean is not None and self.clean is not None

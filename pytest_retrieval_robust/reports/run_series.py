@@ -148,6 +148,7 @@ class _Line:
             slope=least_squares_slope(levels, values) if is_curve else None,
             is_at_chance=is_complete and not retrieves_clean,
             family=case.family,
+            altered=tuple(map(_altered, by_level.values())),
         )
 
     def _retrieves(self, clean: Sequence[Outcome]) -> bool:
@@ -210,6 +211,12 @@ def _by_level(outcomes: Iterable[Outcome]) -> dict[float, list[Outcome]]:
 
 def _achieved(outcomes: Sequence[Outcome]) -> float:
     return fmean(outcome.achieved_level for outcome in outcomes)
+
+
+def _altered(outcomes: Sequence[Outcome]) -> float | None:
+    """The least share of the seeds; None where one of them has none."""
+    shares = [outcome.altered for outcome in outcomes if outcome.altered is not None]
+    return min(shares) if len(shares) == len(outcomes) else None
 
 
 def _retention(

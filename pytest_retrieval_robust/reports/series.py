@@ -65,6 +65,16 @@ class Series:
     is_at_chance: bool
     """Whether there was nothing to lose: with nothing hidden it retrieves no better than chance."""
     family: Family = "occlusion"
+    altered: tuple[float | None, ...] = ()
+    """The share of the images or reports that was changed at each level, the least of the
+    seeds; None where it is not counted.
+    """
+
+    @property
+    def unaltered_at(self) -> tuple[float, ...]:
+        """The severities at which nothing was changed."""
+        pairs = zip(self.recall, self.altered, strict=False)
+        return tuple(point.level for point, share in pairs if share == 0)
 
     @property
     def last_retention(self) -> float | None:

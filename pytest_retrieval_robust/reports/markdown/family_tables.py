@@ -75,9 +75,12 @@ def _row(row: FamilyRow) -> list[str]:
         half = "not reached"
         if line.half_level is not None:
             half = level_number(line.half_level, line.family)
+    name = code(line.occluder)
+    if row.unaltered is not None:
+        name = f"{name} ({row.unaltered})"
     return [
         code(line.model),
-        code(line.occluder),
+        name,
         percent(row.clean),
         percent(row.mean),
         worst,

@@ -16,6 +16,9 @@ def leave_out_the_usual(data: Json) -> None:
         _leave_out_missing_answers(outcome)
         _leave_out_empty_metrics(outcome)
         _leave_out_processors(outcome)
+        # Of occlusions, and of what was read from a run of an earlier version.
+        if outcome.get("altered") is None:
+            outcome.pop("altered", None)
     for part in _with_family(data):
         if part.get("family") == "occlusion":
             del part["family"]

@@ -83,6 +83,8 @@ def _row_lines(row: FamilyRow) -> Iterator[Line]:
             f"{at:>6}{_share(row, row.kept):>7}{_half(row):>7}{_fails(row):>8}".rstrip()
         ),
     ]
+    if row.unaltered is not None:
+        yield [Span(f"    {row.unaltered}", COLOURS["inconclusive"])]
 
 
 def _percent(share: float | None) -> str:
