@@ -33,6 +33,7 @@ from pytest_retrieval_robust.core.cases import DIRECTIONS, Case
 from pytest_retrieval_robust.core.errors import (
     ArgumentError,
     ConfigError,
+    CorruptionError,
     NotMeasuredError,
     NotOnThisMachineError,
     OcclusionError,
