@@ -1,5 +1,5 @@
-"""What `run.json` leaves out because it is usual: so a run that asks for nothing newer is
-written as earlier versions wrote it, and they can read it.
+"""What `run.json` leaves out because it is usual: readers take it to be so where it is
+missing, as it is in the files of earlier versions.
 """
 
 from __future__ import annotations
