@@ -33,6 +33,7 @@ from pytest_retrieval_robust.core.cases import DIRECTIONS, Case
 from pytest_retrieval_robust.core.errors import (
     ArgumentError,
     ConfigError,
+    CorruptionError,
     NotMeasuredError,
     NotOnThisMachineError,
     OcclusionError,
@@ -385,7 +386,6 @@ def model() -> DualEncoder:
     [
         (0.3, "sequence of numbers"),
         ("0.3", "sequence of numbers"),
-        (None, "sequence of numbers"),
         (np.array(0.3), "sequence of numbers"),
         (["0.3"], "levels that are numbers"),
         ([None], "levels that are numbers"),

@@ -65,6 +65,8 @@ class Series:
     is_at_chance: bool
     """Whether there was nothing to lose: with nothing hidden it retrieves no better than chance."""
     family: Family = "occlusion"
+    missing: tuple[float, ...] = ()
+    """The levels of the run at which there is no outcome: it failed, or was not reached."""
 
     @property
     def last_retention(self) -> float | None:
