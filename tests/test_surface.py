@@ -386,7 +386,6 @@ def model() -> DualEncoder:
     [
         (0.3, "sequence of numbers"),
         ("0.3", "sequence of numbers"),
-        (None, "sequence of numbers"),
         (np.array(0.3), "sequence of numbers"),
         (["0.3"], "levels that are numbers"),
         ([None], "levels that are numbers"),

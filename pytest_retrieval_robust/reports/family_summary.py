@@ -11,6 +11,7 @@ from statistics import fmean
 
 from ..core.cases import DIRECTIONS, Case, Family
 from ..core.verdict import VerdictName
+from ..core.words import counted
 from .series import Point, Series
 
 FAMILY_TITLES: dict[Family, str] = {
@@ -24,6 +25,8 @@ FAMILY_SUBJECTS: dict[Family, str] = {
     "text-noise": "text noise",
 }
 """What one member of a family is called."""
+_MOST_NAMED = 2
+"""Severities that are named where they were not measured: a line has 80 places."""
 _WORST_FIRST: tuple[VerdictName, ...] = ("fail", "inconclusive", "pass", "ungated")
 
 
@@ -35,9 +38,15 @@ class FamilyRow:
     clean: float | None
     """Recall at severity 0."""
     mean: float | None
-    """The mean of Recall over the severities above 0, each counted once."""
+    """The mean of Recall over the severities above 0, each counted once; None with holes."""
     worst: Point | None
-    """The severity above 0 with the lowest recall, the lowest severity among equals."""
+    """The severity above 0 with the lowest recall, the lowest severity among equals; None
+    with holes.
+    """
+    holes: tuple[float, ...]
+    """The severities above 0 of the run that were not measured. What is said of the others
+    together would be another number.
+    """
     fails_from: float | None
     """The smallest severity whose gate on recall or retention is not met; None where
     all are met, or none is gated.
@@ -50,6 +59,16 @@ class FamilyRow:
         """`nothing changed at severity 0.2, 0.4`; None where something always was."""
         levels = ", ".join(f"{level:g}" for level in self.series.unaltered_at)
         return f"nothing changed at severity {levels}" if levels else None
+
+    @property
+    def without(self) -> str | None:
+        """What is said in place of the numbers over all severities; None without holes."""
+        if not self.holes:
+            return None
+        if len(self.holes) > _MOST_NAMED:
+            count = counted(len(self.holes), "severity", "severities")
+            return f"not measured at {count}"
+        return f"not measured at {', '.join(f'{level:g}' for level in self.holes)}"
 
     @property
     def kept(self) -> float | None:
@@ -76,8 +95,9 @@ def family_row(line: Series) -> FamilyRow:
     """The summary of one series."""
     points = [point for point in line.recall if point.level > 0]
     values = [point.value for point in points if point.value is not None]
-    # A mean over some of the severities would be another number.
-    is_whole = bool(values) and len(values) == len(points)
+    unknown = [point.level for point in points if point.value is None]
+    holes = {*unknown, *line.missing} - {0.0}
+    is_whole = bool(values) and not holes
     first = line.recall[0]
     verdicts = list(zip(line.recall, line.verdicts, strict=True))
     failed = [point.level for point, verdict in verdicts if verdict == "fail"]
@@ -85,7 +105,8 @@ def family_row(line: Series) -> FamilyRow:
         line,
         clean=first.value if first.level == 0 else None,
         mean=fmean(values) if is_whole else None,
-        worst=_lowest(points),
+        worst=_lowest(points) if is_whole else None,
+        holes=tuple(sorted(holes)),
         fails_from=min(failed, default=None),
         verdict=min(line.verdicts, key=_WORST_FIRST.index, default="ungated"),
     )

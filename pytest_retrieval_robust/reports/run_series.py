@@ -43,6 +43,7 @@ def series_of(run: RunRecord) -> list[Series]:
         _cell_verdicts(run),
         _mean_intervals(run),
         {facts["name"]: facts.get("ceiling") or {} for facts in run.datasets},
+        {family: _levels_of(run, family) for family in FAMILIES},
     )
     series = []
     for outcomes in _grouped(run):
@@ -50,6 +51,16 @@ def series_of(run: RunRecord) -> list[Series]:
         for direction, k in product(DIRECTIONS, ks):
             series.append(_Line(tables, outcomes, direction, k).series())
     return series
+
+
+def _levels_of(run: RunRecord, family: Family) -> tuple[float, ...]:
+    """The levels of the plan; where some tests were left out, those that any of the
+    others measured.
+    """
+    if run.scope.partial is None:
+        return run.plan.levels_of(family)
+    cases = [outcome.case for outcome in run.outcomes]
+    return tuple(sorted({case.level for case in cases if case.family == family}))
 
 
 def _grouped(run: RunRecord) -> Iterator[list[Outcome]]:
@@ -91,6 +102,8 @@ class _Tables:
     """The intervals of means over mask layouts."""
     ceilings: Mapping[str, Mapping[str, float]]
     """Data set -> k as text -> Recall@k of a perfect model."""
+    levels: Mapping[Family, tuple[float, ...]]
+    """Those at which each family was to be measured."""
 
     def ceiling(self, dataset: str, direction: Direction, k: int) -> float | None:
         # Known for the direction from image to report alone.
@@ -149,6 +162,11 @@ class _Line:
             is_at_chance=is_complete and not retrieves_clean,
             family=case.family,
             altered=tuple(map(_altered, by_level.values())),
+            missing=tuple(
+                level
+                for level in self.tables.levels[case.family]
+                if level not in by_level
+            ),
         )
 
     def _retrieves(self, clean: Sequence[Outcome]) -> bool:

@@ -69,6 +69,8 @@ class Series:
     """The share of the images or reports that was changed at each level, the least of the
     seeds; None where it is not counted.
     """
+    missing: tuple[float, ...] = ()
+    """The levels of the run at which there is no outcome: it failed, or was not reached."""
 
     @property
     def unaltered_at(self) -> tuple[float, ...]:

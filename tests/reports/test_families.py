@@ -143,12 +143,68 @@ def test_a_summary_says_nothing_of_what_was_not_measured(
     above = [point.value for point in points if point.level > 0]
     known = [value for value in above if value is not None]
     assert (row.mean is None) == (len(known) < len(above) or not above)
-    assert (row.worst is None) == (not known)
+    assert (row.worst is None) == (row.mean is None)
+    assert (row.without is None) == (len(known) == len(above))
     if row.worst is not None:
         assert row.worst.value == min(known)
     if row.mean is not None:
         assert min(known) - 1e-12 <= row.mean <= max(known) + 1e-12
     assert (row.clean is None) == (not has_clean or values[0] is None)
+
+
+def without(run: RunRecord, name: str, *levels: float) -> RunRecord:
+    """The run without what was measured of a perturbation at these severities."""
+    outcomes = [
+        outcome
+        for outcome in run.outcomes
+        if outcome.case.occluder != name or outcome.case.level not in levels
+    ]
+    return replace(run, outcomes=tuple(outcomes))
+
+
+def test_a_severity_that_failed_is_said_in_place_of_a_mean(run: RunRecord) -> None:
+    broken = without(run, "typing", 1.0)
+    (row,) = list(family_tables(series_of(broken)))[1].rows
+    assert row.holes == (1.0,)
+    assert (row.mean, row.worst, row.kept) == (None, None, None)
+    clean = f"{100 * recalls_of(run, 'text-noise', 'typing')[0.0]:.1f}"
+
+    (line,) = [line for line in terminal(broken) if line.startswith("  typing ")]
+    assert line.split()[1:6] == [clean, *["not", "measured", "at", "1"]]
+    (line,) = [
+        line
+        for line in render_markdown(broken).splitlines()
+        if line.startswith("| `ours` | `typing` |")
+    ]
+    assert line.startswith(f"| `ours` | `typing` | {clean} | – | not measured at 1")
+    assert line.endswith("| – | – |  |")
+    page = parsed(render_html(broken))
+    assert "not measured at 1" in words(section_of(page, "text-noise"))
+    for text in (*terminal(run), render_markdown(run), render_html(run)):
+        assert "not measured at" not in text
+
+
+def test_a_line_with_many_holes_has_room(run: RunRecord) -> None:
+    for levels, said in (
+        ((0.2, 1.0), "not measured at 0.2, 1"),
+        ((0.2, 0.6, 1.0), "not measured at 3 severities"),
+    ):
+        shown = terminal(without(run, "jpeg", *levels))
+        (line,) = [line for line in shown if line.startswith("  jpeg ")]
+        assert said in line
+        assert len(line) <= 80
+
+
+def test_severities_that_were_left_out_are_no_holes(run: RunRecord) -> None:
+    names = ("jpeg", "patches", "typing")
+    part = run
+    for name in names:
+        part = without(part, name, 0.2, 1.0)
+    part = replace(part, scope=replace(part.scope, partial="-k"))
+    for table in family_tables(series_of(part)):
+        for row in table.rows:
+            assert row.holes == ()
+            assert row.mean == row.series.recall[-1].value
 
 
 def line_of(points: Sequence[Point]) -> Series:

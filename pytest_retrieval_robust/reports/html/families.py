@@ -100,7 +100,8 @@ def _cells(row: FamilyRow) -> Iterator[Cell]:
     yield _share(row.clean)
     yield _share(row.mean)
     yield _worst(row)
-    kept = "at chance" if row.series.is_at_chance else percent(row.kept)
+    is_at_chance = row.series.is_at_chance and not row.holes
+    kept = "at chance" if is_at_chance else percent(row.kept)
     yield Cell(kept, order_of(row.kept))
     yield _half(row)
     fails = "" if row.fails_from is None else f"{row.fails_from:g}"
@@ -129,7 +130,8 @@ def _share(value: float | None) -> Cell:
 def _worst(row: FamilyRow) -> Cell:
     mark, mark_words = MARKS[row.verdict]
     if row.worst is None:
-        return Cell(percent(None), "", "", row.verdict, mark, mark_words)
+        words = row.without or percent(None)
+        return Cell(words, "", "", row.verdict, mark, mark_words)
     return Cell(
         percent(row.worst.value),
         order_of(row.worst.value),
@@ -142,7 +144,7 @@ def _worst(row: FamilyRow) -> Cell:
 
 def _half(row: FamilyRow) -> Cell:
     line = row.series
-    if not line.retention:
+    if not line.retention or row.holes:
         return Cell("–", "")
     if line.half_level is None:
         return Cell("not reached", _NOT_REACHED)

@@ -21,7 +21,8 @@ from .recall_tables import MARKS, recall_table
 _LEGEND = (
     "Mean and worst: over the severities above 0. Kept: mean / clean, in %. Half gone at: the"
     " severity that halves Recall. Fails at: the smallest severity whose gate on recall"
-    " or retention is not met."
+    " or retention is not met. Where a severity was"
+    " not measured there is no mean, worst, kept or half."
 )
 
 
@@ -67,6 +68,18 @@ def _summary(summary: FamilyTable) -> str:
 
 def _row(row: FamilyRow) -> list[str]:
     line = row.series
+    fails = "" if row.fails_from is None else f"{row.fails_from:g}"
+    if row.without is not None:
+        return [
+            code(line.model),
+            code(line.occluder),
+            percent(row.clean),
+            percent(row.mean),
+            f"{row.without}{MARKS[row.verdict]}",
+            percent(row.kept),
+            "–",
+            fails,
+        ]
     worst = percent(None)
     if row.worst is not None:
         worst = f"{percent(row.worst.value)}{MARKS[row.verdict]} at {row.worst.level:g}"
@@ -86,7 +99,7 @@ def _row(row: FamilyRow) -> list[str]:
         worst,
         "at chance" if line.is_at_chance else percent(row.kept),
         half,
-        "" if row.fails_from is None else f"{row.fails_from:g}",
+        fails,
     ]
 
 

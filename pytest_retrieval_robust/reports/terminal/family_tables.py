@@ -70,6 +70,14 @@ def _row_lines(row: FamilyRow) -> Iterator[Line]:
     if len(name) >= _NAME_WIDTH:
         yield [Span(name)]
         name = ""
+    if row.without is not None:
+        # Where the other numbers stand: they are of all severities.
+        clean = f"{name:{_NAME_WIDTH}}{_percent(row.clean):>7}"
+        mark = "" if row.verdict == "ungated" else MARKS[row.verdict]
+        words = f"  {row.without}{mark}".rstrip()
+        fails = f"  fails {_fails(row)}" if row.fails_from is not None else ""
+        yield [Span(clean), Span(words, COLOURS[row.verdict]), Span(fails)]
+        return
     worst = row.worst
     lowest = f"{'-':>7}{MARKS[row.verdict]}"
     at = ""
