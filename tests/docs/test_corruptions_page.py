@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from pytest_retrieval_robust import load_corruption
 from pytest_retrieval_robust.core.catalogue import Catalogues
-from pytest_retrieval_robust.corruptions import CorruptionEntry
+from pytest_retrieval_robust.corruptions import WHOLE, CorruptionEntry
 from pytest_retrieval_robust.corruptions._presets import Steps
 from pytest_retrieval_robust.corruptions.contrast import RAISED
 
@@ -66,3 +68,27 @@ def test_a_row_has_the_published_steps(name: str) -> None:
         if name == "quantum-noise":
             values = [round(value**-2) for value in values]
         assert cell == ", ".join(f"{value:g}" for value in values)
+
+
+def small_sides() -> list[tuple[str, float, int]]:
+    """(corruption, severity, side at which nothing changes) of the page's table."""
+    table = TEXT.split("**Nothing changes in small pictures.**")[1].split("\n\n")[1]
+    lines = re.findall(r"^\| `([^`]+)` \|(.*)\|$", table, flags=re.MULTILINE)
+    return [
+        (name, (place + 1) / 5, int(side))
+        for name, rest in lines
+        for place, side in enumerate(rest.split("|"))
+    ]
+
+
+@pytest.mark.parametrize(("name", "severity", "side"), small_sides())
+def test_nothing_changes_up_to_the_side_on_the_page_and_something_beyond(
+    name: str, severity: float, side: int
+) -> None:
+    corruption = load_corruption(name)
+    for pixels in (side, side + 1):
+        # No multiple of a grey level: rounding would be a change too.
+        drawn = torch.rand(1, 1, pixels, pixels, generator=torch.Generator())
+        picture = drawn.expand(1, 3, -1, -1).contiguous()
+        after = corruption.corrupt(picture, ["a"], severity, 0, WHOLE)
+        assert torch.equal(after, picture) == (pixels == side)
