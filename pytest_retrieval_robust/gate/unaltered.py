@@ -17,7 +17,6 @@ FEW = 0.1
 """Of a cell that changes a smaller share of its images or reports a run is warned."""
 _EXAMPLES = 3
 """Cells that are named; the rest are counted."""
-_ADVICE = "Choose a higher severity or another preset"
 
 
 def is_unaltered(outcome: Outcome) -> bool:
@@ -61,8 +60,14 @@ def _sentence(verdict: Verdict, perturbed: Sequence[Outcome]) -> str:
         where = f"severities {levels[0]:g} to {levels[-1]:g}"
     return (
         f"{case.model} on {case.dataset}, {verdict.gate}: nothing was changed:"
-        f" {names} at {where} left all {_number(first)} as they are. {_ADVICE}."
+        f" {names} at {where} left all {_number(first)} as they are."
+        f" {_advice(levels[-1])}."
     )
+
+
+def _advice(level: float) -> str:
+    """What to do about a cell in which too little was changed."""
+    return f"Choose {'' if level == 1 else 'a higher severity or '}another preset"
 
 
 def altered_words(outcome: Outcome) -> str | None:
@@ -99,7 +104,7 @@ def hardly_altered(outcomes: Iterable[Outcome]) -> Iterator[str]:
     yield (
         f"Fewer than {100 * FEW:g} % of the images or reports were changed by"
         f" {examples}{more}: what is retrieved there says little of a model."
-        f" {_ADVICE}."
+        f" {_advice(min(outcome.case.level for outcome in least.values()))}."
     )
 
 

@@ -134,7 +134,10 @@ def test_a_curve_is_open_where_nothing_was_changed_anywhere(
     of_curves = [each for each in run.verdicts if each.gate.kind is GateKind.AUC]
     assert {verdict.verdict for verdict in of_curves} == {expected}
     if expected == "inconclusive":
-        assert "x at severities 0.2 to 1 left all" in of_curves[0].sentence
+        sentence = of_curves[0].sentence
+        assert "x at severities 0.2 to 1 left all 200 images as they are." in sentence
+        # There is no higher severity than 1.
+        assert sentence.endswith("Choose another preset.")
 
 
 def test_occlusions_and_level_0_are_judged_as_before(tmp_path: Path) -> None:

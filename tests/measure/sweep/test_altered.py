@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_retrieval_robust import (
     ImageCorruption,
@@ -22,8 +25,9 @@ from pytest_retrieval_robust import (
 from pytest_retrieval_robust.core.cases import CLEAN, Cell
 from pytest_retrieval_robust.measure.embeddings.shards import EncodedBatch
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
-from pytest_retrieval_robust.measure.sweep.altered import altered_texts
+from pytest_retrieval_robust.measure.sweep.altered import altered_images, altered_texts
 from pytest_retrieval_robust.measure.sweep.changes import family_of
+from pytest_retrieval_robust.measure.sweep.inputs import SceneOnDevice
 from pytest_retrieval_robust.measure.sweep.only_stored import stored_engine
 
 from .test_changes import DATA, SEVERITIES, Counting, cells_of, encoder, measured, sweep
@@ -153,3 +157,28 @@ def test_reports_that_are_ranked_are_counted(
     ranked: Sequence[str], expected: float
 ) -> None:
     assert altered_texts(["a", "b", "a"], ["A", "b", "A"], ranked) == expected
+
+
+@given(
+    st.integers(0, 3 * 11 * 7 - 1), st.sampled_from([0.0, 0.001, 0.003, -0.003, 1.0])
+)
+def test_one_pixel_anywhere_is_enough(place: int, step: float) -> None:
+    clean = torch.full((3, 3, 11, 7), 0.5)
+    changed = clean.clone()
+    changed[1].view(-1)[place] += step
+    assert altered_of_pixels(clean, changed) == [False, abs(step) > 0.5 / 255, False]
+
+
+def test_what_is_clamped_alone_is_not_changed() -> None:
+    clean = torch.tensor([-0.1, 0.5, 1.2]).view(1, 3, 1, 1).expand(2, 3, 9, 9)
+    changed = clean.clamp(0, 1)
+    assert altered_of_pixels(clean, changed) == [False, False]
+    changed[1, 2, 8, 8] = 0.9
+    assert altered_of_pixels(clean, changed) == [False, True]
+
+
+def altered_of_pixels(clean: torch.Tensor, changed: torch.Tensor) -> list[bool]:
+    scene: Any = SimpleNamespace(pixels=clean)
+    shown = SceneOnDevice(scene, None)
+    altered: list[bool] = altered_images(shown, slice(0, len(clean)), changed).tolist()
+    return altered
