@@ -92,6 +92,10 @@ class Outcome(Written):
     timing: Timing
     ranks_key: str | None = None
     """Where the run's temporary store holds the ranks of this case."""
+    altered: Share | None = None
+    """The share of the images that a corruption changed, or of the reports that a text
+    noise changed. None of occlusions, with nothing done, and in runs of earlier versions.
+    """
 
     def __repr__(self) -> str:
         k = max(self.image_to_report.recall, default=None)

@@ -25,6 +25,9 @@ __all__ = ["WHOLE", "Box", "Corruption", "CorruptionEntry", "Frame"]
 class Corruption(Protocol):
     """Changes each image: not at all at severity 0, and never less at a higher one.
 
+    Where that holds for the mean of many images alone, and a single one may come a little
+    nearer to itself, the corruption has an attribute `rises_by_film = False`.
+
     What is changed depends only on the seed, the image's id, its pixels and the
     severity, so it is the same for every batch, worker, device and model.
     """

@@ -32,6 +32,7 @@ class Crop(ImageCorruption):
     share: float = 0.4
 
     family: ClassVar[str] = "crop"
+    rises_by_film: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 0.9:

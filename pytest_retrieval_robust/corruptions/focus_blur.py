@@ -36,6 +36,7 @@ class FocusBlur(PresetCorruption):
     """
 
     family: ClassVar[str] = "focus-blur"
+    rises_by_film: ClassVar[bool] = False
     presets: ClassVar = {
         MEDMNIST_C: _KERNEL_SIDES,
         ROBUSTMEDCLIP: _KERNEL_SIDES,

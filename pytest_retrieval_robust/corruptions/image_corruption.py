@@ -34,6 +34,12 @@ class ImageCorruption(ABC):
     """
 
     family: ClassVar[str]
+    rises_by_film: ClassVar[bool] = True
+    """Whether the mean distance to the clean film never falls for any single film. False
+    where that holds for the mean of many alone: what blurs, codes or moves a film may
+    bring one a little nearer, because its edges lie on blocks or one part looks like
+    another.
+    """
 
     @abstractmethod
     def changed(self, region: Region, severity: float) -> torch.Tensor:

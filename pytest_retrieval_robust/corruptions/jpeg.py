@@ -35,6 +35,7 @@ class Jpeg(PresetCorruption):
     """
 
     family: ClassVar[str] = "jpeg"
+    rises_by_film: ClassVar[bool] = False
     presets: ClassVar = {
         MEDMNIST_C: _MEDMNIST_QUALITIES,
         ROBUSTMEDCLIP: _MEDMNIST_QUALITIES,

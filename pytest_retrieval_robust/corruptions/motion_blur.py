@@ -40,6 +40,7 @@ class MotionBlur(PresetCorruption):
     preset: str = IMAGENET_C
 
     family: ClassVar[str] = "motion-blur"
+    rises_by_film: ClassVar[bool] = False
     presets: ClassVar = {IMAGENET_C: Steps(0, (10, 15, 15, 15, 20))}
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:

@@ -33,6 +33,7 @@ class Pixelation(PresetCorruption):
     """
 
     family: ClassVar[str] = "pixelation"
+    rises_by_film: ClassVar[bool] = False
     presets: ClassVar = {
         MEDMNIST_C: Steps(1, (0.30, 0.25, 0.20, 0.15, 0.10)),
         ROBUSTMEDCLIP: Steps(1, (0.8, 0.7, 0.6, 0.5, 0.4)),
@@ -42,6 +43,8 @@ class Pixelation(PresetCorruption):
     def changed(self, region: Region, severity: float) -> torch.Tensor:
         """(b, c, h, w): the blocks."""
         blocks = once(region, "blocks", lambda: self._blocks(region, severity))
+        if not blocks:
+            return region.greys
         levels = levels_of(region)
         for one in blocks:
             levels = reduced(levels, one.means, one.axis)

@@ -35,10 +35,13 @@ class Resampling(ImageCorruption):
     """
 
     family: ClassVar[str] = "resampling"
+    rises_by_film: ClassVar[bool] = False
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
         """(b, c, h, w): what is left of the pixels."""
         rows, columns = once(region, "fewer", lambda: _fewer(region, severity))
+        if rows.reducing is None and columns.reducing is None:
+            return region.greys
         levels = levels_of(region)
         for number, axis in ((ROWS, rows), (COLUMNS, columns)):
             if axis.reducing is not None:

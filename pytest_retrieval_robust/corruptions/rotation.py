@@ -57,6 +57,7 @@ class Rotation(ImageCorruption):
     degrees: float = 15.0
 
     family: ClassVar[str] = "rotation"
+    rises_by_film: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not 0 < self.degrees <= 45:

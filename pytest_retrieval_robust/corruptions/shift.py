@@ -35,6 +35,7 @@ class Shift(ImageCorruption):
     share: float = 0.2
 
     family: ClassVar[str] = "shift"
+    rises_by_film: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:

@@ -33,6 +33,7 @@ class Zoom(ImageCorruption):
     factor: float = 1.5
 
     family: ClassVar[str] = "zoom"
+    rises_by_film: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not 0.25 <= self.factor <= 4 or self.factor == 1:

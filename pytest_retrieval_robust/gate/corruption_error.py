@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import TYPE_CHECKING
 
-from ..core.cases import Case, Direction, Plan
+from ..core.cases import Case, Direction, Plan, levels_word
 from ..core.outcomes import finite
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
 from ..core.words import counted
@@ -16,6 +17,7 @@ from .chance import recall_by_chance
 from .decision import ROUNDING, Decision, pass_or_fail, tolerated
 from .difference import NotComparable
 from .error_statistic import ErrorStatistic
+from .floors import WEAK
 from .perturbed import ALL_CORRUPTIONS, PerturbationSet, Perturbed, hidden_outcomes
 
 if TYPE_CHECKING:
@@ -95,26 +97,34 @@ class ErrorLimit:
         """Whether the errors are no more than the limit's multiple of the baseline's."""
         if numbers.comparison is None:
             sentence = (
-                f"{self._subject(numbers)}: not compared, because no baseline was given."
+                f"{self._subject(numbers)}: {self._quantity} is not compared, because no"
+                " baseline was given."
                 " Add --robust-baseline DIR, a folder that --robust-results wrote."
             )
             return self._unmeasured(numbers, "ungated", sentence)
         if isinstance(numbers.comparison, NotComparable):
             sentence = (
-                f"{self._subject(numbers)}: not comparable with the baseline."
+                f"{self._subject(numbers)}: {self._quantity} is not comparable with the"
+                " baseline's."
                 f" {numbers.comparison.reason}"
             )
             return self._unmeasured(numbers, "fail", sentence)
         errors = numbers.comparison.errors(numbers.perturbed, numbers.direction, self.k)
         reason = self._obstacle(numbers, errors)
         if reason is not None or isinstance(errors, NotComparable):
-            sentence = f"{self._subject(numbers)}: not compared, because {reason}."
+            sentence = (
+                f"{self._subject(numbers)}: {self._quantity} is not compared, because"
+                f" {reason}."
+            )
             return self._unmeasured(numbers, "inconclusive", sentence)
+        if self.kind is GateKind.WORST_CE:
+            # The greatest of several numbers lies too high by itself.
+            decision = replace(decision, by="bound")
         verdict = tolerated(self._compared(numbers, errors, decision), decision)
         if verdict.verdict == "fail" or self._can_fail(numbers, errors):
             return verdict
         sentence = (
-            f"{self._subject(numbers)}: {_QUANTITIES[self.kind]} at k={self.k} cannot"
+            f"{self._subject(numbers)}: {self._quantity} cannot"
             f" fail, because a random order is within {self.maximum:g} times the"
             " baseline's errors too. Choose a smaller k or max, or more pairs."
         )
@@ -140,15 +150,13 @@ class ErrorLimit:
         names = list(numbers.perturbed)
         first = names[undefined[0]].name
         others = f" and {len(undefined) - 1} more" if len(undefined) > 1 else ""
+        advice = f"choose a smaller k, {_harder(numbers)}or leave it out"
         if self.kind is GateKind.RELATIVE_MCE:
             return (
                 f"the baseline makes no more errors under {first}{others} than with"
-                " nothing done: leave it out, or measure higher severities"
+                f" nothing done: {advice}"
             )
-        return (
-            f"the baseline makes no error under {first}{others}: choose a smaller k, or"
-            " higher severities"
-        )
+        return f"the baseline makes no error under {first}{others}: {advice}"
 
     def _unmeasured(
         self, numbers: ErrorNumbers, verdict: VerdictName, sentence: str
@@ -178,24 +186,31 @@ class ErrorLimit:
             verdict,
             ratio.value,
             self.maximum,
-            f"{self._subject(numbers)}: {_QUANTITIES[self.kind]} at k={self.k} is"
+            f"{self._subject(numbers)}: {self._quantity} is"
             f" {ratio.value:.3f}{self._bounds(ratio, decision)}"
             f"{self._worst(numbers, errors)}{_ENDINGS[verdict]} the limit of"
             f" {self.maximum:g} times the baseline's.",
             bounds=(ratio.low, ratio.high),
             decided_by=decision.by,
             confidence=decision.confidence,
+            # The baseline's errors are the unit: half of them more would go unnoticed.
+            weak=not ratio.high - ratio.value <= WEAK,
         )
 
     def _decided(self, ratio: ErrorRatio, decision: Decision) -> VerdictName:
         limit = self.maximum + ROUNDING
-        if decision.by == "point":
+        # Without an upper end the number is no evidence, whatever it is.
+        if decision.by == "point" and (ratio.value > limit or isfinite(ratio.high)):
             return pass_or_fail(ratio.value <= limit)
         if ratio.high <= limit:
             return "pass"
         return "fail" if ratio.low > limit else "inconclusive"
 
     # Its sentence
+
+    @property
+    def _quantity(self) -> str:
+        return f"{_QUANTITIES[self.kind]} at k={self.k}"
 
     def _case_of(self, numbers: ErrorNumbers) -> Case:
         case = numbers.first.clean.case
@@ -223,6 +238,15 @@ class ErrorLimit:
         ratios = errors.values(_STATISTICS[self.kind])
         worst = max(range(len(names)), key=ratios.__getitem__)
         return f", {names[worst]} the worst of {len(names)} with {ratios[worst]:.3f}"
+
+
+def _harder(numbers: ErrorNumbers) -> str:
+    """What could be measured beyond the highest level, as a part of a sentence."""
+    curve = numbers.first
+    family = curve.outcomes[-1].case.family
+    if curve.levels[-1] >= 1:
+        return ""
+    return f"measure higher {levels_word(family)}, "
 
 
 _ENDINGS: dict[VerdictName, str] = {

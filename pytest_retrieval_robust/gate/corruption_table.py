@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal, TypeAlias
 
 from ..core.cases import DIRECTIONS, FAMILIES, Direction, Family
 from ..core.outcomes import finite
+from ..core.verdict import Verdict
 from .comparison import Comparison
 from .difference import NotComparable
 from .error_ratios import ErrorRatio, PairedErrors
@@ -69,12 +70,32 @@ class CorruptionErrors:
         return max(defined, key=lambda each: each.ce or 0.0, default=None)
 
 
-def corruption_errors(
-    measured: Measurements, comparison: Comparison
-) -> Iterator[CorruptionErrors]:
-    """Every model, data set, family, direction and k of which both runs have all planned
-    cells; over all families too, where there are several.
+def shown_k(verdicts: Sequence[Verdict], ks: Sequence[int]) -> int:
+    """The k at which reports show what has room for one k alone; 0 where none of `ks` was
+    measured.
+
+    The smallest that a gate on corruption errors names, else any gate, else the smallest
+    of all: at the largest a good model makes no errors that could be compared.
     """
+    named = _ks_of_error_gates(verdicts)
+    if not named:
+        named = {v.gate.k for v in verdicts if v.gate.k is not None}
+    return min(named & set(ks) or ks, default=0)
+
+
+def _ks_of_error_gates(verdicts: Sequence[Verdict]) -> set[int]:
+    gates = [v.gate for v in verdicts if v.gate.kind.is_of_perturbations]
+    return {gate.k for gate in gates if gate.k is not None}
+
+
+def corruption_errors(
+    measured: Measurements, comparison: Comparison, verdicts: Sequence[Verdict]
+) -> Iterator[CorruptionErrors]:
+    """Every model, data set, family and direction of which both runs have all planned
+    cells; over all families too, where there are several. At the k that reports show, and
+    at those of gates on corruption errors: resampling takes its time.
+    """
+    shown = _ks_of_error_gates(verdicts) | {shown_k(verdicts, measured.plan.ks)}
     for perturbed in whole_perturbations(measured).values():
         families: dict[FamilyOrAll, Perturbed] = {
             family: {
@@ -86,14 +107,14 @@ def corruption_errors(
         if len(families) > 1:
             families["all"] = perturbed
         for family, of in families.items():
-            yield from _of_family(comparison, family, of)
+            yield from _of_family(comparison, family, of, shown)
 
 
 def _of_family(
-    comparison: Comparison, family: FamilyOrAll, perturbed: Perturbed
+    comparison: Comparison, family: FamilyOrAll, perturbed: Perturbed, shown: set[int]
 ) -> Iterator[CorruptionErrors]:
     clean = next(iter(perturbed.values()))[0].clean
-    ks = sorted(clean.image_to_report.recall)
+    ks = sorted(shown & set(clean.image_to_report.recall))
     for direction, k in product(DIRECTIONS, ks):
         errors = comparison.errors(perturbed, direction, k)
         if isinstance(errors, NotComparable):

@@ -24,11 +24,14 @@ from ..retrieval.intervals import (
 )
 from .chance import ALMOST_SURELY
 from .decision import ROUNDING, Decision, pass_or_fail
+from .difference import Errors
 from .floors import WEAK
 from .number_words import bounds_in_words, settled_by
 
 COIN = 0.5
 """The win share of a model that guesses."""
+_FEWEST_IMAGES = 10
+"""Below this many images with an edit of a kind its win share is an anecdote."""
 
 
 @dataclass(frozen=True)
@@ -41,24 +44,27 @@ class _Judged:
     share: float
     images: int
     effective: float
+    guesses: int
+    """How often guessing guesses: once per comparison."""
     by_chance: float
     """What guessing reaches on average."""
     words: str
     """What it is, as the beginning of a sentence."""
+    gates: int = 1
+    """How many kinds may fail the same gate."""
 
     def verdict(self, decision: Decision) -> Verdict:
         """Whether the share reaches the floor."""
-        surely = surely_reached(self.images, self.by_chance, ALMOST_SURELY)
+        surely = surely_reached(self.guesses, self.by_chance, ALMOST_SURELY)
         if self.minimum <= surely:
             return self._of_no_gate(surely)
-        estimate = proportion(
-            self.share, self.images, decision.confidence, self.images / self.effective
-        )
+        errors = Errors(1 - decision.confidence, self.gates)
+        estimate = self._estimate(errors)
         name = self._decided(estimate, decision)
         more_queries = None
         if name == "inconclusive":
             more_queries = estimate.queries_to_clear(self.minimum, decision.confidence)
-        loss = self._detectable_loss(estimate, decision)
+        loss = self._detectable_loss(estimate, decision, errors)
         return Verdict(
             self.case,
             self.gate,
@@ -77,6 +83,17 @@ class _Judged:
             weak=self.minimum <= self.by_chance
             or loss > WEAK * (self.share - self.by_chance),
         )
+
+    def _estimate(self, errors: Errors) -> Estimate:
+        """With the lower bound that a pass takes, and the upper one that a failure takes:
+        any of the kinds may block.
+        """
+        effect = self.images / self.effective
+        passing, failing = (
+            proportion(self.share, self.images, 1 - error, effect)
+            for error in (errors.passing, errors.failing)
+        )
+        return replace(passing, high=failing.high)
 
     def _of_no_gate(self, surely: float) -> Verdict:
         """The verdict on a floor that guessing meets."""
@@ -100,11 +117,13 @@ class _Judged:
             return "pass"
         return "fail" if estimate.high < floor else "inconclusive"
 
-    def _detectable_loss(self, estimate: Estimate, decision: Decision) -> float:
+    def _detectable_loss(
+        self, estimate: Estimate, decision: Decision, errors: Errors
+    ) -> float:
         """The loss at which the gate fails with a probability of 0.8."""
         deviates = normal_quantile(POWER)
         if decision.by == "bound":
-            deviates += normal_quantile(decision.confidence)
+            deviates += normal_quantile(1 - errors.failing)
         room = max(0.0, estimate.value - self.minimum)
         return detectable_loss_of_share(
             room, deviates, estimate.error, estimate.value, estimate.queries
@@ -121,6 +140,10 @@ class _Judged:
         bounds = ""
         if decision.by == "bound":
             bounds = bounds_in_words(estimate, decision.confidence)
+            if self.gates > 1:
+                bounds = (
+                    f"{bounds[:-1]}, the upper one at the error of {self.gates} kinds)"
+                )
         if name == "pass":
             return f"{bounds}, at least {floor}."
         if name == "fail":
@@ -164,7 +187,9 @@ class CounterfactualFloor:
         shares = self._shares(outcome)
         if not shares:
             return self._without_edits(outcome)
-        verdicts = [self._judged(outcome, share, decision) for share in shares]
+        verdicts = [
+            self._judged(outcome, share, decision, len(shares)) for share in shares
+        ]
         return min(verdicts, key=_severity)
 
     def _shares(self, outcome: CounterfactualOutcome) -> Sequence[WinShare]:
@@ -177,17 +202,34 @@ class CounterfactualFloor:
         kinds = ", ".join(share.kind for share in outcome.kinds) or "none"
         sentence = (
             f"{_subject(outcome)}: not measured, because no report has an edit{kind}"
-            f" ({counted(outcome.edited, 'report')} of {outcome.reports} edited, kinds:"
-            f" {kinds}). Gate a kind that the data has, or give edits of this one."
+            f" ({_coverage(outcome)}, kinds: {kinds}). Gate a kind that the data has, or"
+            " give edits of this one."
         )
         return _unmeasured(outcome.case, self.gate(), self.minimum, sentence)
 
     def _judged(
-        self, outcome: CounterfactualOutcome, share: WinShare, decision: Decision
+        self,
+        outcome: CounterfactualOutcome,
+        share: WinShare,
+        decision: Decision,
+        kinds: int,
     ) -> Verdict:
         edits = "edits of all kinds"
         if self.kind is not None:
             edits = f"edits of kind {share.kind}"
+        words = (
+            f"{_subject(outcome)}: win share over {edits}"
+            f" ({counted(share.images, 'image')}; {_coverage(outcome)})"
+        )
+        # A floor of 0 takes the gate away, however few there are.
+        if share.images < _FEWEST_IMAGES and self.minimum > 0:
+            sentence = (
+                f"{words} is {share.share:.3f}: whether it reaches the floor of"
+                f" {self.minimum:.3f} is open, because fewer than {_FEWEST_IMAGES} images"
+                " have such an edit. Give more edits, or take the gate away."
+            )
+            verdict = _unmeasured(outcome.case, self.gate(), self.minimum, sentence)
+            return replace(verdict, observed=share.share, weak=True)
         judged = _Judged(
             case=outcome.case,
             gate=self.gate(),
@@ -195,9 +237,10 @@ class CounterfactualFloor:
             share=share.share,
             images=share.images,
             effective=share.effective,
+            guesses=share.comparisons,
             by_chance=COIN,
-            words=f"{_subject(outcome)}: win share over {edits}"
-            f" ({counted(share.images, 'image')})",
+            words=words,
+            gates=kinds,
         )
         return judged.verdict(decision)
 
@@ -246,9 +289,11 @@ class DistractorFloor:
             share=recall.recall[self.k],
             images=recall.queries,
             effective=recall.effective[self.k],
+            guesses=recall.queries,
             by_chance=recall.chance[self.k],
             words=f"{_subject(outcome)}: Recall@{self.k} image-to-report with"
-            f" {counted(recall.distractors, 'edit')} in the gallery",
+            f" {counted(recall.distractors, 'edit')} in the gallery"
+            f" ({_coverage(outcome)})",
         )
         return judged.verdict(decision)
 
@@ -267,6 +312,10 @@ def _subject(outcome: CounterfactualOutcome) -> str:
     if case.level == 0:
         return f"{case.model} on {case.dataset}, clean images"
     return str(case)
+
+
+def _coverage(outcome: CounterfactualOutcome) -> str:
+    return f"{outcome.edited} of {counted(outcome.reports, 'report')} edited"
 
 
 def _unmeasured(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -92,12 +92,21 @@ class PairedErrors:
         ]
 
     def summary(self, statistic: ErrorStatistic, confidence: float) -> ErrorRatio:
-        """The statistic over all perturbations, each bound held with `confidence`."""
+        """The statistic over all perturbations, each bound held with `confidence`.
+
+        The greatest of several noisy ratios lies above the greatest true one, and its
+        resamples lie higher still. So its lower bound is the greatest of the single
+        lower bounds, which share the error (C. E. Bonferroni).
+        """
         is_relative = statistic is ErrorStatistic.RELATIVE
         ratios = _ratios(*self._resampled, is_relative=is_relative)
-        is_worst = statistic is ErrorStatistic.WORST
-        samples = ratios.max(axis=1) if is_worst else ratios.mean(axis=1)
-        return _bounded(self.value(statistic), samples, 1 - confidence)
+        error = 1 - confidence
+        if statistic is not ErrorStatistic.WORST:
+            return _bounded(self.value(statistic), ratios.mean(axis=1), error)
+        greatest = _bounded(self.value(statistic), ratios.max(axis=1), error)
+        each = error / ratios.shape[1]
+        low = max(_bounded(math.nan, column, each).low for column in ratios.T)
+        return replace(greatest, low=low)
 
     def undefined(self, statistic: ErrorStatistic) -> list[int]:
         """The numbers of the perturbations for which the baseline's divisor is 0 or less:

@@ -30,6 +30,7 @@ from .limits import Limit
 from .metric_floor import MetricFloor
 from .perturbed import Perturbed
 from .policy import Policy
+from .unaltered import unless_nothing_was_changed
 
 if TYPE_CHECKING:
     from .comparison import Comparison
@@ -113,11 +114,20 @@ class Judge:
             if self.policy.names(clean.case.model) and untrained(clean):
                 continue
             case = set_case(clean.case.model, clean.case.dataset, of)
+            outcomes = [
+                outcome
+                for curves in chosen.values()
+                for curve in curves
+                for outcome in curve.outcomes
+            ]
             for direction in DIRECTIONS:
                 numbers = ErrorNumbers(chosen, direction, self.comparison)
                 for limit in self.policy.error_limits(case, direction):
                     decision = self._decision(case, direction, limit)
-                    verdicts.append(limit.judge(numbers, decision))
+                    verdict = limit.judge(numbers, decision)
+                    verdicts.append(
+                        unless_nothing_was_changed(verdict, outcomes, decision)
+                    )
         return verdicts
 
     def cost(self, cost: CostMeasurement) -> list[Verdict]:
@@ -163,10 +173,13 @@ class Judge:
         decision = self._decision(case, direction, limit)
         if isinstance(limit, Floor | MetricFloor):
             numbers = CurveNumbers(curves[0], direction, self.evidence)
-            return limit.judge(numbers, decision)
-        gates = self.gates_of(case.model)
-        paired = PairedNumbers(curves, direction, self.comparison, gates)
-        return limit.judge(paired, decision)
+            verdict = limit.judge(numbers, decision)
+        else:
+            gates = self.gates_of(case.model)
+            paired = PairedNumbers(curves, direction, self.comparison, gates)
+            verdict = limit.judge(paired, decision)
+        judged = [outcome for curve in curves for outcome in curve.outcomes]
+        return unless_nothing_was_changed(verdict, judged, decision)
 
     def _decision(self, case: Case, direction: Direction, limit: Limit) -> Decision:
         return self.policy.decision(case, direction, limit.key)

@@ -18,7 +18,7 @@ from ..retrieval.curve import Curve
 from .changed_answers import ChangedAnswers, changed_answers
 from .comparability import obstacles, vanished
 from .comparison import Comparison
-from .corruption_table import CorruptionErrors, corruption_errors
+from .corruption_table import CorruptionErrors, corruption_errors, shown_k
 from .curve_intervals import CurveIntervals, CurveKey, curve_intervals
 from .difference import NotComparable
 from .failures import failures, reason_not_judged
@@ -109,6 +109,11 @@ class RunRecord(Measurements):
             if count:
                 yield f"{counted(count, noun)} {words}"
 
+    @property
+    def shown_k(self) -> int:
+        """The k at which reports show what has room for one k alone."""
+        return shown_k(self.verdicts, self.plan.ks)
+
     @cached_property
     def cell_verdicts(self) -> Mapping[Case, set[VerdictName]]:
         """What the gates on single cells say of each case; curves and costs have
@@ -167,7 +172,7 @@ def judge_run(
         measure_only=ending.measure_only,
         not_judged=reason_not_judged(judged),
         changed=tuple(changed_answers(measured, run.evidence)),
-        corruption_errors=_corruption_errors(measured, comparison),
+        corruption_errors=_corruption_errors(measured, comparison, verdicts),
     )
 
 
@@ -198,11 +203,13 @@ def _compared(
 
 
 def _corruption_errors(
-    measured: Measurements, comparison: Comparison | NotComparable | None
+    measured: Measurements,
+    comparison: Comparison | NotComparable | None,
+    verdicts: tuple[Verdict, ...],
 ) -> tuple[CorruptionErrors, ...]:
     if not isinstance(comparison, Comparison):
         return ()
-    return tuple(corruption_errors(measured, comparison))
+    return tuple(corruption_errors(measured, comparison, verdicts))
 
 
 def _verdicts(judge: Judge, measured: Measurements) -> Iterator[Verdict]:

@@ -119,10 +119,10 @@ class Rule:
 
     @property
     def perturbations(self) -> PerturbationSet:
-        """The set that its limits on corruption errors are about: all corruptions, if it
-        names none.
+        """The set that its limits on corruption errors are about. A table that has such a
+        limit names it.
         """
-        return PerturbationSet(self.named_family or "corruption", self.occluder or "*")
+        return PerturbationSet(self.family, self.occluder or "*")
 
     def settings_match(self, case: Case, direction: Direction) -> bool:
         """Whether the settings of the table apply to a case; without a direction they

@@ -16,14 +16,28 @@ ERROR_KEYS = (GateKind.MCE, GateKind.RELATIVE_MCE, GateKind.WORST_CE)
 
 
 def error_limits(table: Mapping[str, Any], wrong: Wrong) -> Iterator[ErrorLimit]:
-    """Those that a table states. One that names no perturbation means all corruptions."""
-    of = PerturbationSet()
-    for selector, family in FAMILY_KEYS.items():
-        if selector in table:
-            of = PerturbationSet(family, table[selector])
-    for kind in ERROR_KEYS:
-        if kind in table:
-            yield _limit(kind, table[kind], of, wrong)
+    """Those that a table states, of the perturbations that it names."""
+    stated = [kind for kind in ERROR_KEYS if kind in table]
+    if not stated:
+        return
+    named = [key for key in FAMILY_KEYS if key in table]
+    # Elsewhere a table without a name is about occlusions: here that would surprise.
+    if not named:
+        raise wrong(
+            stated[0],
+            f"the perturbations that {stated[0]} is about beside it (write corruption ="
+            ' "*", occluder = "*" or text_noise = "*")',
+        )
+    for word in ("level", "severity"):
+        if word in table:
+            raise wrong(
+                word,
+                f"no {word} beside {stated[0]}, which is over all of them: put what"
+                f" holds at one {word} into a table of its own",
+            )
+    of = PerturbationSet(FAMILY_KEYS[named[0]], table[named[0]])
+    for kind in stated:
+        yield _limit(kind, table[kind], of, wrong)
 
 
 def _limit(kind: GateKind, value: Any, of: PerturbationSet, wrong: Wrong) -> ErrorLimit:

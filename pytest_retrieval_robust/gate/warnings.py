@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ..core.cases import FAMILIES, Family, level_word, levels_word
@@ -9,6 +10,7 @@ from ..core.verdict import Verdict
 from ..core.words import counted
 from .chance import untrained
 from .judged import Judged
+from .unaltered import hardly_altered
 
 _VISIBLY = 0.02
 """How far two models may differ in what they see hidden before that is said."""
@@ -117,6 +119,7 @@ def _weak_gates(judged: Judged) -> Iterator[str]:
     # Every gate of a smoke run is weak: it is warned of once, as a smoke run.
     if judged.measured.limit is None:
         yield from weak_gates(judged.verdicts)
+        yield from weak_error_gates(judged.verdicts)
 
 
 def _untrained_models(judged: Judged) -> Iterator[str]:
@@ -159,6 +162,10 @@ def _visible_levels(
     return levels
 
 
+def _hardly_altered(judged: Judged) -> Iterator[str]:
+    yield from hardly_altered(judged.measured.outcomes)
+
+
 _RULES: tuple[Callable[[Judged], Iterator[str]], ...] = (
     _notes,
     _partial,
@@ -172,6 +179,7 @@ _RULES: tuple[Callable[[Judged], Iterator[str]], ...] = (
     _weak_gates,
     _untrained_models,
     _visible_differences,
+    _hardly_altered,
 )
 
 
@@ -197,3 +205,33 @@ def weak_gates(verdicts: Sequence[Verdict]) -> Iterator[str]:
         f"{subject} weak: half of what they guard could be lost unnoticed (power 0.8):"
         f" {examples}{more}. Raise the limit, pool over levels, or measure more queries."
     )
+
+
+def weak_error_gates(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """A warning where gates on corruption errors do not block, and mean little."""
+    weak = [
+        verdict
+        for verdict in verdicts
+        if verdict.weak and verdict.gate.kind.is_of_perturbations
+        # What blocks says why.
+        if not verdict.objects and verdict.bounds is not None
+    ]
+    if not weak:
+        return
+    examples = "; ".join(
+        f"{verdict.gate} of {verdict.case.model} on {verdict.case.dataset}"
+        f" ({_up_to(verdict)})"
+        for verdict in weak[:_EXAMPLES]
+    )
+    more = f"; and {len(weak) - _EXAMPLES} more" if len(weak) > _EXAMPLES else ""
+    subject = counted(len(weak), "gate is", "gates are")
+    yield (
+        f"{subject} weak: half of the baseline's errors could be added unnoticed:"
+        f" {examples}{more}. Choose a smaller k, or measure more queries."
+    )
+
+
+def _up_to(verdict: Verdict) -> str:
+    high = math.inf if verdict.bounds is None else verdict.bounds[1]
+    end = f"up to {high:.3f}" if math.isfinite(high) else "no upper end"
+    return f"{verdict.observed:.3f}, {end}"

@@ -310,6 +310,7 @@ def outcome_of(
         report_to_image=result.report_to_image,
         timing=result.timing,
         ranks_key=ranks_key,
+        altered=result.altered,
     )
 
 

@@ -22,7 +22,7 @@ HEADS = ("lost %", "95 %", "won %", "95 %", "same first k %", "AURC", "excess")
 
 @dataclass(frozen=True)
 class AnswerRow:
-    """One cell in one direction, at the run's largest k."""
+    """One cell in one direction, at the k that the run shows."""
 
     case: Case
     direction: Direction
@@ -77,7 +77,7 @@ def answer_rows(run: RunRecord, direction: Direction | None = None) -> list[Answ
                 if (case.model, case.dataset, way) in seen:
                     continue
                 seen.add((case.model, case.dataset, way))
-            row = _row(outcome, way, by_key)
+            row = _row(outcome, way, run.shown_k, by_key)
             if row.changed is not None or row.answers is not None:
                 rows.append(row)
     return rows
@@ -86,10 +86,12 @@ def answer_rows(run: RunRecord, direction: Direction | None = None) -> list[Answ
 def _row(
     outcome: Outcome,
     direction: Direction,
+    k: int,
     by_key: dict[tuple[Case, Direction, int], ChangedAnswers],
 ) -> AnswerRow:
     scores = outcome.scores(direction)
-    k = max(scores.recall)
+    if k not in scores.recall:
+        k = min(scores.recall)
     changed = by_key.get((outcome.case, direction, k))
     return AnswerRow(outcome.case, direction, k, changed, scores.answers)
 

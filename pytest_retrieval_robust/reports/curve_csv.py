@@ -26,6 +26,7 @@ CURVE_COLUMNS = (
     "ceiling",
     "gate",
     "family",
+    "changed share",
 )
 
 
@@ -36,6 +37,9 @@ def curve_csv(series: Sequence[Series]) -> list[list[object]]:
 
 def _rows(line: Series) -> list[list[object]]:
     retention = {point.level: point for point in line.retention}
+    altered = dict(
+        zip((point.level for point in line.recall), line.altered, strict=False)
+    )
     points = zip(line.recall, line.achieved, line.verdicts, strict=True)
     rows: list[list[object]] = []
     for recall, hidden_share, verdict in points:
@@ -59,6 +63,7 @@ def _rows(line: Series) -> list[list[object]]:
             line.ceiling,
             verdict,
             line.family,
+            altered.get(recall.level),
         ]
         rows.append(row)
     return rows

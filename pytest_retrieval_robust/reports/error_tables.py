@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HEADS = ("CE", "95 %", "relative", "95 %")
 """The numbers of a row, after its names."""
+_DASH = "–"
 _FAMILIES = {
     "occlusion": "all occluders",
     "corruption": "all corruptions",
@@ -62,23 +63,39 @@ class ErrorRow:
 
 
 def error_rows(run: RunRecord, *, both: bool = True) -> list[ErrorRow]:
-    """At the largest k: the means first, then each perturbation; `both` directions, or
-    from image to report alone.
+    """At the k that gates name, else the smallest: the means first, then each
+    perturbation; `both` directions, or from image to report alone.
     """
-    largest = max((one.k for one in run.corruption_errors), default=0)
     chosen = [
         one
         for one in run.corruption_errors
-        if one.k == largest and (both or one.direction == DIRECTIONS[0])
+        if one.k == run.shown_k and (both or one.direction == DIRECTIONS[0])
     ]
     means = [ErrorRow(one, None) for one in chosen]
     named = [ErrorRow(one, each) for one in chosen for each in one.perturbations]
     return [*means, *named]
 
 
+def why_dashes(rows: Sequence[ErrorRow]) -> str | None:
+    """Why some of the rows have no number, in a sentence; None where all have theirs."""
+    named = [row.named for row in rows if row.named is not None]
+    texts = [text for row in rows for text in row.texts]
+    if _DASH not in texts:
+        return None
+    reasons = []
+    if any(each.ce is None for each in named):
+        reasons.append("the baseline makes no error under a perturbation")
+    if any(each.relative_ce is None and each.ce is not None for each in named):
+        reasons.append(
+            "(relative) the baseline makes no more errors under one than with nothing"
+            " done"
+        )
+    return f"{_DASH}: {', or '.join(reasons)}, so there is nothing to divide by."
+
+
 def _ends(interval: Ends | None) -> str:
     if interval is None:
-        return "–"
+        return _DASH
     low, high = interval
     if high is None:
         return f"{number(low)} or more"
@@ -98,15 +115,17 @@ def error_lines(run: RunRecord, verbosity: int) -> Iterator[Line]:
         return
     k = rows[0].errors.k
     yield [Span(f"corruption error beside the baseline's (CE, k={k})", "bold")]
-    for row in rows:
-        if verbosity <= 0 and not row.is_mean:
-            continue
+    shown = [row for row in rows if verbosity > 0 or row.is_mean]
+    for row in shown:
         errors = row.errors
         place = f"{short(errors.model)} on {short(errors.dataset)}, {row.name}"
         ce, ends, relative, relative_ends = row.texts
         name = "mCE" if row.is_mean else "CE"
         yield [Span(f"{place}, {errors.direction}:")]
         yield [Span(f"  {name} {ce} [{ends}], relative {relative} [{relative_ends}]")]
+    reason = why_dashes(rows)
+    if reason is not None:
+        yield [Span(f"  {reason}")]
     yield []
 
 
@@ -132,3 +151,6 @@ def error_blocks(run: RunRecord) -> Iterator[str]:
     yield table(heads, [cells(row) for row in rows if row.is_mean], 3)
     named = [cells(row) for row in rows if not row.is_mean]
     yield folded("Of each perturbation", table(heads, named, 3))
+    reason = why_dashes(rows)
+    if reason is not None:
+        yield reason

@@ -65,6 +65,12 @@ class FamilyRow:
         return f"not measured at {', '.join(f'{level:g}' for level in self.holes)}"
 
     @property
+    def unaltered(self) -> str | None:
+        """`nothing changed at severity 0.2, 0.4`; None where something always was."""
+        levels = ", ".join(f"{level:g}" for level in self.series.unaltered_at)
+        return f"nothing changed at severity {levels}" if levels else None
+
+    @property
     def kept(self) -> float | None:
         """The mean as a share of Recall at severity 0; None where that is at chance."""
         is_known = self.mean is not None and self.clean is not None
@@ -99,16 +105,11 @@ def family_row(line: Series) -> FamilyRow:
         line,
         clean=first.value if first.level == 0 else None,
         mean=fmean(values) if is_whole else None,
-        worst=_lowest(points) if is_whole else None,
+        worst=min(points, key=lambda point: point.value or 0.0) if is_whole else None,
         holes=tuple(sorted(holes)),
         fails_from=min(failed, default=None),
         verdict=min(line.verdicts, key=_WORST_FIRST.index, default="ungated"),
     )
-
-
-def _lowest(points: Sequence[Point]) -> Point | None:
-    measured = [point for point in points if point.value is not None]
-    return min(measured, key=lambda point: point.value or 0.0, default=None)
 
 
 def family_tables(

@@ -166,6 +166,7 @@ class _Line:
                 for level in self.tables.levels[case.family]
                 if level not in by_level
             ),
+            altered=tuple(map(_altered, by_level.values())),
         )
 
     def _retrieves(self, clean: Sequence[Outcome]) -> bool:
@@ -228,6 +229,12 @@ def _by_level(outcomes: Iterable[Outcome]) -> dict[float, list[Outcome]]:
 
 def _achieved(outcomes: Sequence[Outcome]) -> float:
     return fmean(outcome.achieved_level for outcome in outcomes)
+
+
+def _altered(outcomes: Sequence[Outcome]) -> float | None:
+    """The least share of the seeds; None where one of them has none."""
+    shares = [outcome.altered for outcome in outcomes if outcome.altered is not None]
+    return min(shares) if len(shares) == len(outcomes) else None
 
 
 def _retention(

@@ -67,6 +67,16 @@ class Series:
     family: Family = "occlusion"
     missing: tuple[float, ...] = ()
     """The levels of the run at which there is no outcome: it failed, or was not reached."""
+    altered: tuple[float | None, ...] = ()
+    """The share of the images or reports that was changed at each level, the least of the
+    seeds; None where it is not counted.
+    """
+
+    @property
+    def unaltered_at(self) -> tuple[float, ...]:
+        """The severities at which nothing was changed."""
+        pairs = zip(self.recall, self.altered, strict=False)
+        return tuple(point.level for point, share in pairs if share == 0)
 
     @property
     def last_retention(self) -> float | None:

@@ -31,6 +31,7 @@ FINDINGS = {
 WITH_SIDES = {
     "pacemaker",
     "picc",
+    "line",
     "effusion",
     "pneumothorax",
     "consolidation",
@@ -58,8 +59,8 @@ WORDS = {
     },
     "place": {
         "low": r"\blow\b|right main|malpositioned|below the carina|low-lying",
-        "right jugular": r"right jugular",
-        "left subclavian": r"left subclavian",
+        "jugular": r"\bjugular\b",
+        "subclavian": r"\bsubclavian\b",
     },
 }
 NORMAL = r"\bno\b|normal|\bclear\b|sharp|bony|unremarkable"
@@ -118,6 +119,11 @@ def is_device(name: str) -> bool:
 def sentences(text: str) -> list[str]:
     """The sentences of the findings."""
     return _parts(text)[0].removesuffix(".").split(". ")
+
+
+def labels_and_joints(text: str) -> list[str]:
+    """The labels of an impression, with what stands between every two of them."""
+    return re.split(r"(\. | and )", _parts(text)[1].removesuffix("."))
 
 
 def read(text: str) -> Reading:

@@ -30,7 +30,14 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.facts import (
 from pytest_retrieval_robust.datasets.synthetic_cxr.reports import write_report
 from pytest_retrieval_robust.datasets.synthetic_cxr.studies import NORMAL, Study, draw
 
-from .report_reader import Reading, Said, is_device, read, sentences
+from .report_reader import (
+    Reading,
+    Said,
+    is_device,
+    labels_and_joints,
+    read,
+    sentences,
+)
 
 GONE = {("negation", "added"), ("device", "removed")}
 NEW = {("negation", "removed"), ("device", "inserted")}
@@ -123,6 +130,54 @@ def test_all_sentences_but_the_edited_one_stay(
         assert (before - after).total() <= 1
         # What else a sentence denied needs one of its own.
         assert (after - before).total() <= 1 + (edit.kind == "negation")
+
+
+def require_the_same_joints(before: str, after: str) -> None:
+    """Fail unless the labels of both impressions are joined in both as in one of them."""
+    old, new = labels_and_joints(before), labels_and_joints(after)
+    labels = {*old[::2]} & {*new[::2]}
+    kept_old = set(zip(old[::2], old[2::2], strict=False))
+    for place in range(1, len(new), 2):
+        pair = (new[place - 1], new[place + 1])
+        if pair in kept_old:
+            old_place = 2 * old[::2].index(pair[0]) + 1
+            assert old[old_place] == new[place]
+        elif new[place] == " and ":
+            # One of the two is new, in place of a joined one.
+            assert " and " in old
+            assert len({*pair} & labels) == 1
+
+
+def test_all_labels_but_the_edited_one_stay_with_what_is_between_them(
+    data: SyntheticCxr, edited: EditedReports
+) -> None:
+    for edit in edited.edits:
+        report = data.reports[edit.report]
+        before, after = (
+            Counter(labels_and_joints(t)[::2]) for t in (report, edit.text)
+        )
+        remarks = read(report).remark, read(edit.text).remark
+        may_differ = 1 + (remarks[0] != remarks[1])
+        assert (before - after).total() <= may_differ
+        assert (after - before).total() <= may_differ
+        require_the_same_joints(report, edit.text)
+
+
+def test_a_moved_line_stays_in_its_vein(
+    data: SyntheticCxr, edited: EditedReports
+) -> None:
+    other = {"right": "left", "left": "right"}
+    moved = []
+    for edit in edited.edits:
+        report = data.reports[edit.report]
+        gone = read(report).found - read(edit.text).found
+        if edit.action == "moved" and {said.name for said in gone} == {"line"}:
+            moved.append(edit)
+            pairs = zip(report.lower().split(), edit.text.lower().split(), strict=True)
+            differing = [pair for pair in pairs if len({*pair}) == 2]
+            assert differing
+            assert all(other[old] == new for old, new in differing)
+    assert len(moved) > 20
 
 
 def test_every_report_has_edits_and_every_kind_that_the_reports_have_words_for(

@@ -20,7 +20,7 @@ from ..saved_runs import Made, make_run
 
 CORRUPTIONS = ("blur", "contrast")
 LEVELS = (0.0, 0.2, 0.4)
-GATE = "[[gate]]\nmce = { k = 10, max = 1.05 }\n"
+GATE = '[[gate]]\ncorruption = "*"\nmce = { k = 10, max = 1.05 }\n'
 
 
 def policy(tmp_path: Path, text: str) -> Policy:
@@ -80,7 +80,7 @@ def test_more_errors_fail_and_the_worst_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("selector", "expected"),
     [
-        ("", PerturbationSet("corruption", "*")),
+        ('corruption = "*"', PerturbationSet("corruption", "*")),
         ('corruption = "bl*"', PerturbationSet("corruption", "bl*")),
         ('occluder = "*"', PerturbationSet("occlusion", "*")),
         ('text_noise = "case"', PerturbationSet("text-noise", "case")),
@@ -114,13 +114,13 @@ def test_broad_and_narrow_sets_are_gates_of_their_own(tmp_path: Path) -> None:
 
 
 def test_the_more_specific_table_states_the_limit(tmp_path: Path) -> None:
-    text = f'{GATE}[[gate]]\nmodel = "ours"\nmce = {{ k = 10, max = 3 }}\n'
+    text = f'{GATE}[[gate]]\nmodel = "ours"\ncorruption = "*"\nmce = {{ k = 10, max = 3 }}\n'
     [verdict] = of_errors(judged(tmp_path, text))
     assert verdict.limit == 3.0
 
 
 def test_two_tables_that_are_equally_specific_are_refused(tmp_path: Path) -> None:
-    rules = policy(tmp_path, f"{GATE}[[gate]]\nmce = {{ k = 10, max = 3 }}\n")
+    rules = policy(tmp_path, f"{GATE}{GATE.replace('1.05', '3')}")
     with pytest.raises(ConfigError, match="one most specific gate for mce@10"):
         rules.check(run(tmp_path / "mine").run.measured.plan)
 
@@ -138,7 +138,9 @@ def test_without_a_baseline_nothing_is_judged_and_that_is_said(tmp_path: Path) -
     record = judged(tmp_path, f"{GATE}[[gate]]\nrecall = {{ 10 = 0.1 }}", beside=False)
     [verdict] = of_errors(record)
     assert verdict.verdict == "ungated"
-    assert "not compared, because no baseline was given" in verdict.sentence
+    assert (
+        "mean corruption error at k=10 is not compared, because no baseline was given"
+    ) in verdict.sentence
     assert "1 gate without a baseline" in record.release.line
     assert record.corruption_errors == ()
 
@@ -198,8 +200,8 @@ def test_what_is_wrong_with_a_table_is_told(
     tmp_path: Path, line: str, expected: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        policy(tmp_path, f"[[gate]]\n{line}")
-    assert "line 2" in str(caught.value)
+        policy(tmp_path, f'[[gate]]\ncorruption = "*"\n{line}')
+    assert "line 3" in str(caught.value)
     assert expected in str(caught.value)
 
 
@@ -243,3 +245,98 @@ def test_seeds_are_pooled(tmp_path: Path) -> None:
     assert "all corruptions (4 cells)" in verdict.sentence
     one_seed = replace(made[0].run.measured.plan, seeds=(0,))
     assert len(policy(tmp_path, GATE).planned(one_seed)) == 1
+
+
+def test_the_highest_error_is_decided_by_bounds_whatever_a_table_says(
+    tmp_path: Path,
+) -> None:
+    text = GATE.replace("mce", "worst_ce").replace("1.05", "1.0001")
+    [verdict] = of_errors(judged(tmp_path, f'{text}decide = "point"\n'))
+    # The number itself is 1: that of a point would pass.
+    assert verdict.observed == 1.0
+    assert (verdict.verdict, verdict.decided_by) == ("inconclusive", "bound")
+
+
+@pytest.mark.parametrize("kind", ["mce", "relative_mce", "worst_ce"])
+def test_a_table_without_perturbations_is_refused(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        policy(tmp_path, f"[[gate]]\n{kind} = {{ k = 10, max = 1.05 }}")
+    assert "line 2" in str(caught.value)
+    assert f'that {kind} is about beside it (write corruption = "*"' in str(
+        caught.value
+    )
+
+
+@pytest.mark.parametrize(
+    ("selectors", "word"),
+    [
+        ('corruption = "*"\nseverity = 0.2', "severity"),
+        ('occluder = "*"\nlevel = 0.2', "level"),
+    ],
+)
+def test_a_level_beside_errors_over_all_levels_is_refused(
+    tmp_path: Path, selectors: str, word: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        policy(tmp_path, f"[[gate]]\n{selectors}\nmce = {{ k = 10, max = 1.05 }}")
+    assert "line 3" in str(caught.value)
+    assert f"no {word} beside mce, which is over all of them" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("highest", "advice"), [(0.4, "measure higher severities, "), (1.0, "")]
+)
+def test_a_baseline_without_errors_is_named_with_gate_and_k(
+    tmp_path: Path, highest: float, advice: str
+) -> None:
+    made = [
+        make_run(
+            tmp_path / name,
+            60,
+            ks=(1, 60),
+            corruptions=CORRUPTIONS,
+            severities=(0.0, highest),
+        )
+        for name in ("mine", "theirs")
+    ]
+    text = GATE.replace("10", "60")
+    record = judge_run(made[0].run, policy(tmp_path, text), Against(made[1].run))
+    [verdict] = of_errors(record)
+    assert verdict.verdict == "inconclusive"
+    assert verdict.sentence.endswith(
+        "image-to-report: mean corruption error at k=60 is not compared, because the"
+        " baseline makes no error under blur and 1 more: choose a smaller k,"
+        f" {advice}or leave it out."
+    )
+
+
+@pytest.mark.parametrize(
+    ("k", "expected", "is_weak"),
+    [(20, "pass", False), (40, "pass", True), (45, "inconclusive", True)],
+)
+def test_few_errors_of_the_baseline_are_little_evidence(
+    tmp_path: Path, k: int, expected: str, is_weak: bool
+) -> None:
+    """The baseline misses 21, 3 and 1 of 60 queries at the highest severity."""
+    mine, theirs = (
+        make_run(
+            tmp_path / name, 60, ks=(k,), corruptions=CORRUPTIONS, severities=LEVELS
+        )
+        for name in ("mine", "theirs")
+    )
+    text = GATE.replace("10", str(k))
+    record = judge_run(mine.run, policy(tmp_path, text), Against(theirs.run))
+    [verdict] = of_errors(record)
+    assert verdict.observed == 1.0
+    assert (verdict.verdict, verdict.weak) == (expected, is_weak)
+    warned = [one for one in record.warnings if "half of the baseline's errors" in one]
+    assert len(warned) == (is_weak and expected == "pass")
+
+
+def test_errors_are_computed_at_the_k_that_is_shown(tmp_path: Path) -> None:
+    at_ten = judged(tmp_path / "ten", shift=50)
+    assert {one.k for one in at_ten.corruption_errors} == {10}
+    assert at_ten.shown_k == 10
+    without = judged(tmp_path / "none", "", shift=50)
+    assert {one.k for one in without.corruption_errors} == {1}
+    assert without.shown_k == 1

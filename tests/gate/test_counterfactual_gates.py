@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pytest_retrieval_robust.core.cases import Case, Plan
@@ -17,7 +18,7 @@ from pytest_retrieval_robust.core.verdict import GateKey, GateKind, Verdict
 from pytest_retrieval_robust.gate.judge import Judge
 from pytest_retrieval_robust.gate.policy import Policy
 
-from ..reports.records import compared
+from ..reports.records import compared, win_share
 from .test_judge import policy
 
 CLEAN = clean_case("ours", "d")
@@ -240,3 +241,54 @@ def test_a_k_that_is_not_measured_is_refused(tmp_path: Path) -> None:
     rules = policy(tmp_path, "[[gate]]\ndistractor_recall = { k = 7, min = 0.4 }\n")
     with pytest.raises(ConfigError, match="distractor_recall at k=7"):
         rules.check(PLAN)
+
+
+def _with_images(share: float, images: int, edits: int) -> CounterfactualOutcome:
+    """Each of so many images is compared with so many edits."""
+    outcome = compared(CLEAN, 200)
+    negation = replace(win_share("negation", share, images), comparisons=edits * images)
+    return replace(outcome, kinds=(negation,), overall=negation, edited=images)
+
+
+@pytest.mark.parametrize(("edits", "can_fail"), [(1, True), (9, False)])
+def test_a_coin_is_flipped_at_every_comparison(
+    tmp_path: Path, edits: int, can_fail: bool
+) -> None:
+    rules = policy(tmp_path, "[[gate]]\ncounterfactual = { min = 0.4 }\n")
+    [verdict] = _verdicts(rules, _with_images(0.9, 100, edits))
+    assert verdict.verdict == ("pass" if can_fail else "inconclusive")
+    assert ("cannot fail" in verdict.sentence) is not can_fail
+    # A coin, 9 times for each of 100 images.
+    flips = np.random.default_rng(0).random((2_000, 100, edits)) < 0.5
+    reached = (flips.mean(axis=(1, 2)) >= 0.4).mean()
+    assert (reached >= 0.999) is not can_fail
+
+
+@pytest.mark.parametrize(("images", "expected"), [(9, "inconclusive"), (10, "pass")])
+def test_a_few_images_decide_nothing(
+    tmp_path: Path, images: int, expected: str
+) -> None:
+    rules = policy(tmp_path, f'[[gate]]\n{NEGATION}\ninconclusive = "allow"\n')
+    [verdict] = _verdicts(rules, _with_images(1.0, images, 2))
+    assert verdict.verdict == expected
+    assert verdict.objects is (expected == "inconclusive")
+    assert f"({images} images; {images} of 200 reports edited)" in verdict.sentence
+
+
+def test_of_several_kinds_each_fails_at_its_part_of_the_error(tmp_path: Path) -> None:
+    table = 'counterfactual = {{ kind = "{kind}", min = 0.7 }}\ndecide = "bound"'
+    alone = table.format(kind="size")
+    both = table.format(kind="s*")
+    # 90 effective images: below the floor at an error of 0.05, and not at 0.025.
+    share = 0.615
+    assert _verdict(tmp_path, alone, size=share, side=0.9).verdict == "fail"
+    shared = _verdict(tmp_path, both, size=share, side=0.9)
+    assert shared.verdict == "inconclusive"
+    assert "the upper one at the error of 2 kinds" in shared.sentence
+    # Passing takes every kind: its bound is as for one.
+    found = [
+        _verdict(tmp_path, text, size=0.85, side=0.9).bounds or (0.0, 0.0)
+        for text in (alone, both)
+    ]
+    assert found[0][0] == found[1][0]
+    assert found[0][1] < found[1][1]

@@ -150,3 +150,41 @@ def test_a_divisor_that_may_be_nothing_leaves_bounds_open() -> None:
     ratio = errors_of(candidate, baseline).summary(RELATIVE, 0.95)
     assert ratio.is_defined
     assert ratio.high == math.inf or ratio.high > 100
+
+
+def equally_good(rng: np.random.Generator, queries: int, perturbations: int) -> Hits:
+    """(N, 1 + P) errors of one of two runs that are as good as each other."""
+    under = rng.random((queries, perturbations, 5)) < 0.2
+    clean = np.arange(queries)[:, None] < queries / 50
+    return np.column_stack([clean.astype(np.float64), under.mean(axis=2)])
+
+
+def test_the_highest_of_equal_errors_is_rarely_taken_for_more() -> None:
+    """The highest of ten noisy ratios is above 1 by itself, and so is all of its bootstrap."""
+    rng = np.random.default_rng(0)
+    clusters = Clusters.of(np.arange(200))
+    trials = 60
+    false_alarms = misses = above = 0
+    for _ in range(trials):
+        errors = PairedErrors(
+            equally_good(rng, 200, 10), equally_good(rng, 200, 10), clusters
+        )
+        found = errors.summary(WORST, 0.95)
+        above += found.value > 1
+        false_alarms += found.low > 1
+        misses += found.high < 1
+    assert above == trials
+    # Of 60 at an error of 0.05, more than 8 are as good as impossible.
+    assert false_alarms <= 8
+    assert misses <= 8
+
+
+def test_the_highest_error_is_seen_where_one_perturbation_is_worse() -> None:
+    rng = np.random.default_rng(1)
+    candidate = equally_good(rng, 400, 10)
+    candidate[:, 4] = np.minimum(1.0, candidate[:, 4] + 0.2)
+    errors = PairedErrors(
+        candidate, equally_good(rng, 400, 10), Clusters.of(np.arange(400))
+    )
+    found = errors.summary(WORST, 0.95)
+    assert 1.3 < found.low < found.value < found.high

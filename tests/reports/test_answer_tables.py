@@ -108,3 +108,32 @@ def test_answers_come_back_from_a_saved_run(tmp_path: Path) -> None:
     for outcome in load_run(folder).measured.outcomes:
         assert outcome.image_to_report.answers == ANSWERS
         assert outcome.report_to_image.answers is None
+
+
+def test_a_run_without_gates_is_shown_at_its_smallest_k(tmp_path: Path) -> None:
+    made = record(tmp_path, 60, gates="", beside=True, shift=30)
+    assert {row.k for row in answer_rows(made)} == {1}
+    assert {row.errors.k for row in error_rows(made)} == {1}
+
+
+def test_a_dash_is_explained_everywhere(tmp_path: Path) -> None:
+    # At k = 60 every answer is right.
+    gates = "[[gate]]\nrecall = { 60 = 0.5 }\n"
+    made = record(
+        tmp_path,
+        60,
+        gates=gates,
+        beside=True,
+        ks=(60,),
+        corruptions=("blur",),
+        severities=(0.0, 0.4),
+    )
+    reason = "–: the baseline makes no error under a perturbation"
+    assert reason in lines(made, 0)
+    assert reason in render_markdown(made)
+    assert reason in render_html(made)
+
+
+def test_numbers_without_dashes_have_no_explanation(run: RunRecord) -> None:
+    assert "nothing to divide by" not in lines(run, 1)
+    assert "nothing to divide by" not in render_html(run)

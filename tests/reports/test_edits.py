@@ -19,6 +19,7 @@ from pytest_retrieval_robust.reports.saved.counterfactual_checks import (
     counterfactual_contradictions,
 )
 from pytest_retrieval_robust.reports.terminal.edits import edit_lines
+from pytest_retrieval_robust.reports.terminal.summary import summary_lines
 
 from .records import compared, compared_in, record
 
@@ -41,6 +42,20 @@ def test_the_summary_shows_clean_images_and_with_v_every_cell(run: RunRecord) ->
     assert "1 more cell" in quiet
     assert "60.0" in _text(run, 1)
     assert max(map(len, _text(run, 1).splitlines())) <= 80
+
+
+def test_a_quiet_summary_keeps_the_win_shares_of_clean_images(run: RunRecord) -> None:
+    lines = [span.text for line in summary_lines(run, -1) for span in line]
+    kept = "\n".join(lines)
+    assert "90.0" in kept
+    assert "60.0" not in kept
+    assert "a tie is lost" not in kept
+
+
+def test_cells_without_the_clean_images_are_shown(run: RunRecord) -> None:
+    hidden = tuple(one for one in run.counterfactuals if one.case.level > 0)
+    for verbosity in (-1, 0, 1):
+        assert "60.0" in _text(replace(run, counterfactuals=hidden), verbosity)
 
 
 @pytest.mark.parametrize("render", [render_html, render_markdown])

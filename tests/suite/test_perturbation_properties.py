@@ -41,6 +41,21 @@ class Brittle(ImageCorruption):
         return super().corrupt(pixels, ids, severity, seed, frame, out)
 
 
+@dataclass(frozen=True)
+class OfMany(Brittle):
+    family: ClassVar[str] = "of-many"
+    rises_by_film: ClassVar[bool] = False
+    broken: str = "falling"
+
+    def changed(self, region, severity):
+        if self.broken == "falling":
+            return super().changed(region, severity)
+        # One film of many comes nearer to itself by all that it was changed.
+        last = torch.tensor([name == region.ids[0] for name in region.ids])
+        share = torch.where(last & (severity > 0.5), 0, severity)
+        return region.pixels * (1 - 0.5 * share[:, None, None, None])
+
+
 class Noise:
     def __init__(self, broken=""):
         self.broken, self.name = broken, f"brittle(broken={broken})"
@@ -83,6 +98,7 @@ def pytest_robust_register(catalogues):
     catalogues.models.add(model(Blind, "no-sides"))
     parameters = {"broken": str}
     catalogues.corruptions.add(CorruptionEntry("brittle", "", parameters, Brittle))
+    catalogues.corruptions.add(CorruptionEntry("of-many", "", parameters, OfMany))
     catalogues.text_noise.add(TextNoiseEntry("brittle", "", parameters, Noise))
 """
 NEW = "corruption_ or noise or mirrored or severity"
@@ -154,6 +170,36 @@ def test_what_breaks_its_contract_fails_its_own_property_and_no_other(
     names = {(test, case.partition("broken")[2].strip("-=")) for test, case in broken}
     assert names == {(test, part) for part, test in BROKEN}
     assert "FINDINGS" not in result.stdout.str()
+
+
+HARM = "test_a_higher_severity_does_no_less_harm"
+
+
+def test_a_corruption_that_may_bring_single_films_nearer_is_judged_by_the_mean(
+    pytester: pytest.Pytester,
+) -> None:
+    chosen = (
+        "of-many(broken=falling)",
+        "of-many(broken=one)",
+        "pixelation(preset=robustmedclip)",
+        "crop",
+    )
+    result = run_suite(pytester, f"--robust-corruptions={','.join(chosen)}", "-k", HARM)
+    result.assert_outcomes(passed=3, failed=1)
+    assert "broken-falling" in failed_ids(result)[0]
+    result.stdout.fnmatch_lines(["*smaller mean distance of 16 images to the clean*"])
+
+
+def test_a_mean_is_not_taken_of_a_few_films(pytester: pytest.Pytester) -> None:
+    result = run_suite(
+        pytester,
+        "--robust-corruptions=crop,contrast",
+        "-k",
+        HARM,
+        dataset="synthetic-cxr(pairs=7)",
+    )
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(["*has 7 images: at least 8 are needed for a mean*"])
 
 
 def test_a_model_that_sees_the_wrong_sides_is_found_and_one_that_sees_none_is_not(

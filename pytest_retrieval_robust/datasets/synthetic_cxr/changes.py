@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from .facts import DENIED_ALONE, FACTS, Fact, facts_about
+from .facts import DENIED_ALONE, FACTS, MOVED_LINES, Fact, facts_about
 
 _OTHER_SIDE = {"right": "left", "left": "right"}
 _PARTNERS = {
@@ -45,13 +45,16 @@ def changes_of(fact: Fact) -> tuple[Sequence[Change], ...]:
 
 def _device_changes(device: Fact) -> Iterator[Sequence[Change]]:
     yield [Change("device", "removed", device, None)]
-    yield _changes(device, "device", "moved", ("side", "place"))
+    yield _side_changes(device, "device", "moved")
+    # The vein of a line stays: of a new side and a new vein two things would be wrong.
+    if device.name == "tube":
+        yield _changes(device, "device", "moved", ("place",))
 
 
 def _finding_changes(finding: Fact) -> Iterator[Sequence[Change]]:
     if any(finding.slot in slots for slots in DENIED_ALONE):
         yield [Change("negation", "added", finding, None)]
-    yield _side_changes(finding)
+    yield _side_changes(finding, "side", "swapped")
     for attribute in ("size", "zone", "severity"):
         yield _changes(finding, attribute, "changed", (attribute,))
     partner = _PARTNERS.get(finding.name)
@@ -76,12 +79,12 @@ def insertions() -> Sequence[Change]:
     return tuple(Change("device", "inserted", None, fact) for fact in devices)
 
 
-def _side_changes(fact: Fact) -> list[Change]:
+def _side_changes(fact: Fact, kind: str, action: str) -> list[Change]:
     mirrored = replace(fact, side=_OTHER_SIDE.get(fact.side, ""))
     # Not all have another side, and the left lung has no middle lobe.
-    if not mirrored.side or mirrored not in FACTS:
+    if not mirrored.side or mirrored not in (*FACTS, *MOVED_LINES):
         return []
-    return [Change("side", "swapped", fact, mirrored)]
+    return [Change(kind, action, fact, mirrored)]
 
 
 def _changes(

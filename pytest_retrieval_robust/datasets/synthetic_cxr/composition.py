@@ -27,17 +27,18 @@ class Impression:
     labels: tuple[Phrase, ...]
     most_labels: int
     remark: Phrase | None = None
-    are_labels_joined: bool = False
-    """Whether the first two labels stand in one sentence."""
+    joined: int | None = None
+    """The label that stands in one sentence with the next one; None where each has its
+    own.
+    """
 
     @property
     def texts(self) -> list[str]:
         """Its sentences, without capitals and full stops."""
         labels = texts_of(self.labels)
-        # Labels with a comma of their own would read wrongly in a list.
-        has_comma = any("," in label for label in labels[:2])
-        if self.are_labels_joined and len(labels) > 1 and not has_comma:
-            labels = [" and ".join(labels[:2]), *labels[2:]]
+        if self.joined is not None:
+            pair = slice(self.joined, self.joined + 2)
+            labels[pair] = [" and ".join(labels[pair])]
         return labels if self.remark is None else [*labels, self.remark.text]
 
 

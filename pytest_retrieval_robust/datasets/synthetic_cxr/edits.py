@@ -119,7 +119,7 @@ class StudyEdits:
             still_denied = [
                 slots for slots in denied_by(phrase) if new.slot not in slots
             ]
-            denials = [self._words.denial(slots) for slots in still_denied]
+            denials = [self._words.denial_like(slots, phrase) for slots in still_denied]
             return [*denials, self._words.sentence(new)]
         return [phrase]
 

@@ -41,7 +41,7 @@ class Fact:
     size: str = ""
     severity: str = ""
     place: str = ""
-    """Where a tube or central line lies."""
+    """Where a tube lies, or the vein of a central line."""
 
     @property
     def slot(self) -> str:
@@ -89,8 +89,11 @@ def facts_about(slots: Sequence[str]) -> list[Fact]:
 def _fact(slot: str, state: str, nodule_size: str) -> Fact:
     if slot == "volumes":
         return Fact(f"{state} volumes")
-    if slot in ("tube", "line"):
+    if slot == "tube":
         return Fact(slot, place=state)
+    if slot == "line":
+        side, vein = state.split()
+        return Fact(slot, side, place=vein)
     words = f"{slot} {state}".split()
     if slot == "nodule":
         words.append(nodule_size)
@@ -122,4 +125,8 @@ def _all_states() -> Iterator[tuple[Fact, dict[str, str]]]:
 
 _STATES = dict(_all_states())
 FACTS = tuple(_STATES)
-"""Every fact, in the order of the slots."""
+"""Every fact that a study may show, in the order of the slots."""
+for _state in ("left jugular", "right subclavian"):
+    _STATES[_fact("line", _state, "")] = {"line": _state}
+MOVED_LINES = tuple(_STATES)[len(FACTS) :]
+"""Central lines that no study shows: those of the studies, on the other side."""

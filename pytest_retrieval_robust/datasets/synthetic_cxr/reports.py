@@ -120,7 +120,11 @@ def _impression(
     if len(labels) == 1 and next(units) < 0.4:
         rest = NO_OTHER_IMPRESSION if devices else OTHERWISE_NORMAL_IMPRESSION
         return Impression(labels, most, _pick(rest, units))
-    return Impression(labels, most, are_labels_joined=next(units) < 0.3)
+    wants_joined = next(units) < 0.3
+    # Labels with a comma of their own would read wrongly in a list.
+    has_comma = any("," in label.text for label in labels[:2])
+    is_joined = wants_joined and len(labels) > 1 and not has_comma
+    return Impression(labels, most, joined=0 if is_joined else None)
 
 
 def _sentence(study: Study, slot: str, units: Iterator[float]) -> Phrase:

@@ -47,17 +47,33 @@ class Rewording:
         words = wordings(fact.slot, fact.state, fact.size)[0]
         return self._phrase(fact, words, choice, _SENTENCE)
 
-    def label(self, fact: Fact, choice: int | None = None) -> Phrase:
-        """A label of an impression."""
+    def label(
+        self, fact: Fact, choice: int | None = None, may_have_comma: bool = True
+    ) -> Phrase:
+        """A label of an impression; one in a sentence with another has no comma."""
         words = wordings(fact.slot, fact.state, fact.size)[1]
-        return self._phrase(fact, words, choice, _LABEL)
+        phrase = self._phrase(fact, words, choice, _LABEL)
+        if may_have_comma or "," not in phrase.text:
+            return phrase
+        number, text = next(each for each in enumerate(words) if "," not in each[1])
+        return Phrase(text, fact.slot, number)
 
     def denial(self, slots: tuple[str, ...]) -> Phrase:
         """A sentence with a "no" that denies one of `DENIED_ALONE`."""
-        words = next(choices for denied, choices in NEGATIVES if denied == slots)
-        negated = [text for text in words if _is_negated(text)]
+        negated = _denials(slots)
         choice = self._drawn(slots[0], _DENIAL, len(negated))
         return Phrase(negated[choice], denied=slots)
+
+    def denial_like(self, slots: tuple[str, ...], old: Phrase) -> Phrase:
+        """The same in as many words as possible of an old sentence that denied it."""
+        old_words = {*old.text.split()}
+
+        def likeness(text: str) -> tuple[float, int]:
+            words = text.split()
+            kept = sum(word in old_words for word in words)
+            return kept / len(words), kept
+
+        return Phrase(max(_denials(slots), key=likeness), denied=slots)
 
     def remark(self, choices: Wordings) -> Phrase:
         """One of these remarks of an impression."""
@@ -81,6 +97,11 @@ class Rewording:
 
     def _drawn(self, slot: str, unit: int, count: int) -> int:
         return int(self._units[POSITION[slot]][unit] * count)
+
+
+def _denials(slots: tuple[str, ...]) -> list[str]:
+    words = next(choices for denied, choices in NEGATIVES if denied == slots)
+    return [text for text in words if _is_negated(text)]
 
 
 def _is_negated(text: str) -> bool:

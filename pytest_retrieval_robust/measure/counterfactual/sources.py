@@ -6,6 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ...core.counterfactual_outcomes import ALL_KINDS
 from ...core.counterfactuals import RULES, EditedReports, ReportEdit
 from ...core.errors import DatasetError, RobustError
 from ...core.foreign import attempted, described, traced
@@ -33,10 +34,10 @@ def edits_of(dataset: RetrievalDataset, edits: Edits | None = None) -> EditedRep
 
     Raises:
         DatasetError: The data set has no edits and names no source of any; its own edits
-            are none; or a table does not fit its reports.
+            are none, or have the kind `all`; or a table does not fit its reports.
     """
     if isinstance(edits, EditedReports):
-        return edits
+        return _checked(edits, dataset.name)
     if edits is not None:
         return _named(dataset, edits)
     own = _own(dataset)
@@ -95,6 +96,12 @@ def _checked(edited: EditedReports, name: str) -> EditedReports:
             raise DatasetError(
                 f"Expected a word for the kind of every edit of {name}, got none at"
                 f" edit={place}. Use one of the kinds of this package, or your own."
+            )
+        if edit.kind.strip().lower() == ALL_KINDS:
+            raise DatasetError(
+                f"Expected a kind of edit from {name}, got kind={ALL_KINDS!r} at"
+                f" edit={place}, which stands for the edits of all kinds together. Give"
+                " these edits another word."
             )
     return edited
 

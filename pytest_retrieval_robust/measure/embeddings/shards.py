@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 DIGEST_BYTES = 32
 _MEMBERS = {"rows", "shares", "visible", "digests", "is_readable", "hardware"}
 
+_ALTERED = "altered"
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class EncodedBatch:
@@ -37,8 +39,13 @@ class EncodedBatch:
     """(B,) false for a broken image, which the data set skips."""
     hardware: str = ""
     """What it was encoded on, as `timing.hardware.hardware_name` says; empty if not known."""
+    altered: int | None = None
+    """How many images a corruption changed; None where none was used. Shards of other
+    cells have no such member.
+    """
 
     def as_arrays(self) -> dict[str, NDArray[Any]]:
+        counts = {} if self.altered is None else {_ALTERED: np.array(self.altered)}
         return {
             "rows": self.rows,
             "shares": self.shares,
@@ -46,6 +53,7 @@ class EncodedBatch:
             "digests": self.digests,
             "is_readable": self.is_readable,
             "hardware": np.frombuffer(self.hardware.encode(), dtype=np.uint8),
+            **counts,
         }
 
     @classmethod
@@ -79,7 +87,10 @@ class EncodedBatch:
         if not fits:
             return None
         hardware = arrays["hardware"].tobytes().decode(errors="replace")
-        return cls(rows, shares, float(visible), digests, is_readable, hardware)
+        altered = _count(arrays.get(_ALTERED), readable)
+        return cls(
+            rows, shares, float(visible), digests, is_readable, hardware, altered
+        )
 
     @classmethod
     def of_broken_images(cls, images: int) -> EncodedBatch:
@@ -98,6 +109,13 @@ class EncodedBatch:
         digests = np.zeros((len(self.is_readable), DIGEST_BYTES), dtype=np.uint8)
         digests[self.is_readable] = self.digests
         return digests
+
+
+def _count(value: NDArray[Any] | None, most: int) -> int | None:
+    """A whole number from 0 to `most`; None for anything else."""
+    if value is None or value.shape != () or value.dtype.kind != "i":
+        return None
+    return int(value) if 0 <= int(value) <= most else None
 
 
 @dataclass(repr=False)

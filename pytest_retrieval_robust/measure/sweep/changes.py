@@ -62,14 +62,21 @@ def ignores_gallery(change: ImageChange) -> bool:
     """Whether an occluder or a corruption is known to do the same whatever the reports
     are.
     """
+    from ...corruptions._noise import NoiseCorruption
     from ...corruptions.image_corruption import ImageCorruption
     from ...occluders._own_methods import keeps_methods
 
-    if isinstance(change, ImageCorruption):
-        kind = type(change)
-        is_usual = kind.bind is ImageCorruption.bind
-        return is_usual and kind.looked_at is ImageCorruption.looked_at
-    return keeps_methods(change, *_LOOKS)
+    if not isinstance(change, ImageCorruption):
+        return keeps_methods(change, *_LOOKS)
+    kind = type(change)
+    of_instance = vars(change)
+    # By the very functions: a subclass or a wrapper may keep more of the scene.
+    return (
+        "bind" not in of_instance
+        and "looked_at" not in of_instance
+        and kind.bind in (ImageCorruption.bind, NoiseCorruption.bind)
+        and kind.looked_at is ImageCorruption.looked_at
+    )
 
 
 def changed_pixels(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ...core.cases import CLEAN, DIRECTIONS, Cell
 from ...core.errors import EmbeddingError, RobustError
 from ...retrieval.metrics.named import values_of
+from .altered import altered_share
 from .answers import Lists, Rows, answers_of, lists_of
 from .cell_errors import cell_errors
 from .gallery import require_variety
@@ -81,6 +82,8 @@ class CellRanking:
             # Of images alone: where reports are noised, edits of them would be too.
             numbers = self.counterfactual.measure(rows, measured.image_ranks)
             measured = replace(measured, counterfactual=numbers)
+        if cell.family == "corruption":
+            return replace(measured, altered=altered_share(batches, count))
         if cell.family != "occlusion" or cell == CLEAN:
             return measured
         shares = self._joined([batch.shares for batch in batches])

@@ -27,6 +27,8 @@ class ArrivedPart(NamedTuple):
     """The sum over the images of the share of their visible part that was hidden, or of
     the severity.
     """
+    altered: int | None = None
+    """How many images a corruption changed; None where none was used."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,15 +41,21 @@ class EncodedPart:
     size: tuple[int, int]
     """(height, width) of the pixels."""
     download: Download
-    """The rows, and where something was hidden (K,) how many pixels were."""
-    severity: float = 0.0
-    """That of a corruption, which changes all that is visible."""
+    """The rows; beside them (K,) how many pixels were hidden, or whether a corruption
+    changed the image.
+    """
+    severity: float | None = None
+    """That of a corruption, which changes all that is visible; None without one."""
 
     def wait(self) -> ArrivedPart:
         """Wait for this part alone, and not for what the device was asked for since."""
-        rows, *hidden = self.download.wait()
-        visible = self.severity * len(self.frames)
-        for pixels in hidden:
+        rows, *counted = self.download.wait()
+        if self.severity is not None:
+            (altered,) = counted
+            visible = self.severity * len(self.frames)
+            return ArrivedPart(rows, visible, int(altered.sum()))
+        visible = 0.0
+        for pixels in counted:
             share = visible_level_of(pixels, self.frames, self.size)
             visible = share * len(self.frames)
         return ArrivedPart(rows, visible)

@@ -28,10 +28,16 @@ class WaitingBatch:
     rows: Waiting
     shares: Waiting
     visible: float
+    altered: int | None = None
 
     @classmethod
     def of(cls, batch: EncodedBatch, spill: Spill) -> WaitingBatch:
-        return cls(spill.put(batch.rows), spill.put(batch.shares), batch.visible)
+        return cls(
+            spill.put(batch.rows),
+            spill.put(batch.shares),
+            batch.visible,
+            batch.altered,
+        )
 
 
 @dataclass(repr=False)

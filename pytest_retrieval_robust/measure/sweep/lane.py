@@ -27,6 +27,7 @@ from ...occluders._compiled import is_compiled_for
 from ...occluders.scene import Scene, Setting
 from ..timing.clock import Laps
 from ..timing.hardware import hardware_name
+from .altered import altered_images
 from .cell_errors import cell_errors
 from .changes import is_corruption, require_finite
 from .encoded import EncodedPart, hidden_pixels
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from ...occluders import Occluder
     from .batch import Batch
     from .changes import ImageChange
+    from .inputs import Inputs
     from .plan import SweepPlan
     from .writer import Writer
 
@@ -254,22 +256,32 @@ class Lane:
         # Hidden pixels and shares are for the record. Neither counts as time of hiding.
         counts = hidden_pixels(occluder, ids, cell, size, frames, self.model.device)
         shares = np.array(occluder.shares(ids, cell.level, cell.seed), dtype=np.float64)
-        rows = self._changed_rows(shown, cell, occluder, part)
+        inputs, changed = self._changed(shown, cell, occluder, part)
+        rows = self._changed_rows(cell, occluder, inputs, changed)
         return self._part([rows, counts], shares, scene, part)
 
     def _encode_corrupted(
         self, shown: SceneOnDevice, cell: Cell, corruption: Corruption, part: slice
     ) -> EncodedPart:
-        rows = self._changed_rows(shown, cell, corruption, part)
+        inputs, changed = self._changed(shown, cell, corruption, part)
+        # For the record, and before an encoder may write to them: no time counts.
+        altered = altered_images(shown, part, changed)
+        rows = self._changed_rows(cell, corruption, inputs, changed)
         severities = np.full(len(rows), cell.level)
-        return self._part([rows], severities, shown.scene, part, severity=cell.level)
+        return self._part(
+            [rows, altered], severities, shown.scene, part, severity=cell.level
+        )
 
-    def _changed_rows(
+    def _changed(
         self, shown: SceneOnDevice, cell: Cell, change: ImageChange, part: slice
-    ) -> Tensor:
+    ) -> tuple[Inputs, Tensor]:
         inputs = inputs_of(self.model, shown, change)
         with self.occluding[cell].running():
-            changed = inputs.changed(cell, part, self._memory_for)
+            return inputs, inputs.changed(cell, part, self._memory_for)
+
+    def _changed_rows(
+        self, cell: Cell, change: ImageChange, inputs: Inputs, changed: Tensor
+    ) -> Tensor:
         try:
             with self.encoding[cell].running():
                 return inputs.rows(changed)
@@ -285,7 +297,7 @@ class Lane:
         shares: NDArray[np.float64],
         scene: Scene,
         part: slice,
-        severity: float = 0.0,
+        severity: float | None = None,
     ) -> EncodedPart:
         """A part whose copy to the host begins here: nothing waits for it but its writer."""
         height, width = scene.pixels.shape[-2:]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ...core.cases import CLEAN
+from .altered import altered_texts
 from .cell_errors import cell_errors
 
 if TYPE_CHECKING:
@@ -65,7 +66,11 @@ class NoisedReports:
             rows = self.engine.gallery(self.ranking.spill.space, cell)
             seconds = time.perf_counter() - started
             timing = self._timing(seconds)
-            return self.ranking.ranked(cell, images, self.readable(rows), timing)
+            measured = self.ranking.ranked(cell, images, self.readable(rows), timing)
+            altered = altered_texts(
+                plan.pairs.texts, plan.texts_of(cell), self.ranking.pairs.texts
+            )
+            return replace(measured, altered=altered)
         return errors[0]
 
     def _timing(self, seconds: float) -> Timing:

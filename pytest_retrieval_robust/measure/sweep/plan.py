@@ -55,6 +55,8 @@ class SweepPlan:
     """What models that prepare alike have prepared already; None if nobody else will ask."""
     noises: Mapping[Cell, TextNoise] = field(default_factory=dict)
     """The noise of every cell that changes reports. Its images are those of level 0."""
+    _noised_last: dict[Cell, list[str]] = field(default_factory=dict, init=False)
+    """The reports of the cell that was asked for last."""
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
@@ -74,7 +76,12 @@ class SweepPlan:
         """
         if cell not in self.noises:
             return self.pairs.texts
-        return noised_texts(self.noises[cell], self.pairs.texts, cell)
+        # They are asked for by what encodes them and by what counts the changed ones.
+        if cell not in self._noised_last:
+            texts = noised_texts(self.noises[cell], self.pairs.texts, cell)
+            self._noised_last.clear()
+            self._noised_last[cell] = texts
+        return list(self._noised_last[cell])
 
     @cached_property
     def batches(self) -> tuple[BatchPlan, ...]:

@@ -33,6 +33,10 @@ class Measured:
     """Why its scores lack a metric that was asked for."""
     counterfactual: CounterfactualNumbers | None = None
     """None where no edits were asked for, or they could not be encoded."""
+    altered: float | None = None
+    """The share of the images or reports that a corruption or text noise changed; None
+    where that is not counted.
+    """
 
 
 @dataclass(frozen=True, repr=False)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ...core.errors import RobustError
     from ..embeddings.shards import ModelShards
     from .batch import Batch
-    from .encoded import EncodedPart
+    from .encoded import ArrivedPart, EncodedPart
     from .lane import Lane
     from .plan import SweepPlan
     from .receiver import Receiver
@@ -143,6 +143,7 @@ class Writer:
                 digests=batch.digests[batch.is_readable],
                 is_readable=batch.is_readable,
                 hardware=lane.hardware,
+                altered=_altered(arrived),
             )
         return None
 
@@ -157,3 +158,9 @@ class Writer:
             "seed": cell.seed,
         }
         return self._shards.save_images(batch.keys[cell], encoded, about)
+
+
+def _altered(parts: Sequence[ArrivedPart]) -> int | None:
+    """How many images of a batch a corruption changed; None where none was used."""
+    counts = [part.altered for part in parts if part.altered is not None]
+    return sum(counts) if counts else None

@@ -30,7 +30,9 @@ _NOT_REACHED = "2"
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """One model under one perturbation: clean, mean, worst, kept, half, fails from."""
+    """One model under one perturbation: clean, mean, worst, kept, half, fails from, and
+    the least share that was changed.
+    """
 
     view: View
     number: int
@@ -104,6 +106,21 @@ def _cells(row: FamilyRow) -> Iterator[Cell]:
     yield _half(row)
     fails = "" if row.fails_from is None else f"{row.fails_from:g}"
     yield Cell(fails, order_of(row.fails_from))
+    yield _altered(row.series)
+
+
+def _altered(line: Series) -> Cell:
+    """The least share of images or reports that was changed at a severity above 0, and
+    where it is none.
+    """
+    shares = [share for share in line.altered if share is not None]
+    if not shares:
+        return Cell("–", "")
+    least = min(shares)
+    nowhere = ", ".join(f"{level:g}" for level in line.unaltered_at)
+    return Cell(
+        percent(least), order_of(least), f"none at {nowhere}" if nowhere else ""
+    )
 
 
 def _share(value: float | None) -> Cell:

@@ -20,7 +20,7 @@ from ...core.verdict import GateKind, VerdictName
 from ...gate.record import RunRecord
 from .._text import level_text, number, percent, plain, readable, short
 from ..answer_tables import AnswerRow, answer_rows
-from ..error_tables import ErrorRow, error_rows
+from ..error_tables import ErrorRow, error_rows, why_dashes
 from ..metric_tables import MetricTable, metric_tables
 from ..notes import notes_of
 from ..run_series import series_of
@@ -115,6 +115,8 @@ class Page:
     """Corruptions and text noise."""
     errors: list[ErrorRow]
     """Beside a baseline."""
+    errors_note: str | None
+    """Why some of them are missing."""
     answers: list[AnswerRow]
     metrics: list[MetricTable]
     changes: list[Change]
@@ -176,6 +178,7 @@ def page_of(run: RunRecord, samples: Sequence[SampleSheet] = ()) -> Page:
         worst_rows=list(worst_rows(hidden, switches)),
         families=list(family_parts(series, switches)),
         errors=error_rows(run),
+        errors_note=why_dashes(error_rows(run)),
         answers=answer_rows(run),
         metrics=list(metric_tables(run)),
         changes=changes,

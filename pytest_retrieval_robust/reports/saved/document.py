@@ -142,6 +142,10 @@ class OutcomeForm(_Form):
     report_to_image: Scores = field(name="report-to-image")
     timing: Timing
     ranks_key: str | None
+    altered: Share | None = None
+    """The share of the images that a corruption changed, or of the reports that a text
+    noise changed; left out of occlusions, with nothing done, and by earlier versions.
+    """
 
 
 class SearchForm(_Form):

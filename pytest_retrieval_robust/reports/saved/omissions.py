@@ -1,5 +1,5 @@
-"""What `run.json` leaves out because it is usual: so a run that asks for nothing newer is
-written as earlier versions wrote it, and they can read it.
+"""What `run.json` leaves out because it is usual: readers take it to be so where it is
+missing, as it is in the files of earlier versions.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ def leave_out_the_usual(data: Json) -> None:
         _leave_out_missing_answers(outcome)
         _leave_out_empty_metrics(outcome)
         _leave_out_processors(outcome)
+        # Of occlusions, and of what was read from a run of an earlier version.
+        if outcome.get("altered") is None:
+            outcome.pop("altered", None)
     for part in _with_family(data):
         if part.get("family") == "occlusion":
             del part["family"]

@@ -30,11 +30,16 @@ def edit_lines(
 ) -> Iterator[Line]:
     """A line per model: win shares by kind with their intervals, and recall among edits.
 
-    With `-v` every cell has its lines, else the clean images alone.
+    With `-v` every cell has its lines, else the clean images alone; with `-q` the win
+    shares without the notes around them and without recall.
     """
     for table in edit_tables(outcomes):
-        shown = table.outcomes if verbosity > 0 else table.clean
+        shown = table.outcomes if verbosity > 0 else table.clean or table.outcomes
         yield [Span(table.title, "bold")]
+        if verbosity < 0:
+            yield from _win_shares(table, shown)
+            yield []
+            continue
         for line in wrap(table.note, _WIDTH, break_long_words=False):
             yield [Span(line)]
         yield from _win_shares(table, shown)

@@ -8,6 +8,7 @@ from ...core.cases import DIRECTIONS, Case, level_word
 from ...core.costs import CostMeasurement
 from ...core.outcomes import Outcome
 from ...gate.record import RunRecord
+from ...gate.unaltered import altered_words
 from ..answer_tables import answer_sentences
 from .curve_tables import recall_interval
 from .lines import Line, Span
@@ -27,6 +28,9 @@ def cell_lines(run: RunRecord) -> Iterator[Line]:
         words = [_speed_words(outcome)]
         if outcome.case.family == "occlusion":
             words.insert(0, _hidden_words(outcome))
+        changed = altered_words(outcome)
+        if changed is not None:
+            words.insert(0, changed)
         yield [Span(f"  {', '.join(words)}")]
     for cost in run.costs:
         yield from _cost_lines(cost)

@@ -61,6 +61,7 @@ def summary_lines(
     if verbosity < 0:
         yield from table_lines(run, verbosity, blocks)
         yield from family_lines(run, verbosity)
+        yield from edit_lines(run.counterfactuals, verbosity)
         yield from _objections(run)
         return
     if run.replayed:

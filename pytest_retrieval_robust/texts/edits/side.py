@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from .document import Document
 from .rewriting import Change
 from .sentence import Sentence
-from .vocabulary import SHADOW_GROUPS
 from .word_swaps import WordAt, WordSwap
 
 _ONE_SIDED = (
@@ -38,34 +37,30 @@ _SIDES = WordSwap(
     conflicts=_ONE_SIDED,
     is_fit=_is_place,
     action="swapped",
-    same_place=SHADOW_GROUPS,
 )
-_LUNG = re.compile(r"\b(?:lung|hemithorax|hemidiaphragm|chest|base|apex)\b", re.I)
+_SIDE_WORD = re.compile(
+    r"\b(?:left|right|leftwards?|rightwards?|l[ul]l|r[uml]l|[lr]t|(?-i:[LR])"
+    r"|lingular?|middle lobe)\b",
+    re.IGNORECASE,
+)
+"""Also what no rule swaps: "RLL" is the right lower lobe, and the lingula is on the left."""
 
 
 def side_changes(document: Document) -> Iterator[Change]:
-    """The side of each finding that the report puts on one side, and nowhere else."""
-    if not _SIDES.may_be_in(document):
-        return
-    if any(_says_side_is_clear(sentence) for sentence in document.sentences):
-        return
+    """The side of the finding that the report puts on one side.
+
+    A report with any other side word is left alone: a procedure, a device or a clear lung
+    on the old side may say where the finding is ("following right thoracentesis").
+    """
     for change in _SIDES.changes(document):
-        if not _goes_on_about_a_side(document, change):
+        if not _leaves_a_side(document, change):
             yield change
 
 
-def _says_side_is_clear(sentence: Sentence) -> bool:
-    """Whether it denies something of one side: "The right lung is clear"."""
-    if not sentence.is_denied or not _SIDES.words_in(sentence):
-        return False
-    return _LUNG.search(sentence.text) is not None
-
-
-def _goes_on_about_a_side(document: Document, change: Change) -> bool:
-    """Whether the sentence after a changed one names a side and none of our findings."""
-    for number in change.sentences:
-        following = document.sentences[number + 1 : number + 2]
-        for sentence in following:
-            if _SIDES.words_in(sentence) and not sentence.mentions:
-                return True
+def _leaves_a_side(document: Document, change: Change) -> bool:
+    """Whether a sentence that stays as it is has a side word, or a changed one another."""
+    for number, sentence in enumerate(document.sentences):
+        swapped = int(number in change.sentences)
+        if len(_SIDE_WORD.findall(sentence.text)) > swapped:
+            return True
     return False

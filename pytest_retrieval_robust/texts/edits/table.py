@@ -56,8 +56,9 @@ def edits_of_table(
         report_ids: An id per report, for tables with ids; several reports may share one.
 
     Raises:
-        DatasetError: The table cannot be read, lacks a column, has a row without a text, or
-            none of its rows belongs to a report. Messages name rows by number alone.
+        DatasetError: The table cannot be read, lacks a column, has a row without a text or
+            of the kind `all`, or none of its rows belongs to a report. Messages name rows
+            by number alone.
         ArgumentError: `report_ids` has another length than `reports`.
     """
     if report_ids is not None and len(report_ids) != len(reports):

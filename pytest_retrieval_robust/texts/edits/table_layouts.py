@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
+from ...core.counterfactual_outcomes import ALL_KINDS
 from ...core.errors import DatasetError
 from .table_files import Row
 
@@ -99,9 +100,16 @@ def layout_of(row: Row) -> Layout:
 
 
 def pair_of(row: Row, number: int, layout: Layout) -> Pair:
-    """A row as a pair; `DatasetError` with its number for one without a text."""
+    """A row as a pair; `DatasetError` with its number for one without a text, or with the
+    kind `all`.
+    """
     texts = [_text(row, column, number) for column in (layout.original, layout.edited)]
     kind = _kind_of(row.get(layout.kind)) if layout.kind else ""
+    if kind == ALL_KINDS:
+        raise DatasetError(
+            f"Expected a kind of edit, got kind={ALL_KINDS!r} in row {number}, which stands"
+            " for the edits of all kinds together. Give these edits another word."
+        )
     present = "1" if layout.present is None else row.get(layout.present, "1")
     ids = (as_id(row.get(column)) for column in layout.id_columns)
     return Pair(

@@ -1,5 +1,5 @@
-"""Noise of reports, which changes how a report is written and not what it says: the
-protocol and what a catalogue entry is.
+"""Noise of reports, which changes how a report is written: the protocol and what a
+catalogue entry is.
 
 One file of this folder is one entry: it defines `register(catalogue)`. Their base is in
 `report_noise`.

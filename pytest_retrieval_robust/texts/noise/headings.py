@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,6 +12,8 @@ from .report_noise import ReportNoise
 
 if TYPE_CHECKING:
     from ...core.catalogue import Catalogue
+
+_HEADING = re.compile(HEADING.pattern + r"\s*")
 
 
 @dataclass(frozen=True)
@@ -23,15 +26,14 @@ class Headings(ReportNoise):
     family: ClassVar[str] = "headings"
 
     def changed(self, text: str, severity: float, seed: int) -> str:
-        headings = [Span(*match.span()) for match in HEADING.finditer(text)]
+        # With the white space that follows it, so that nothing else is touched.
+        headings = [Span(*match.span()) for match in _HEADING.finditer(text)]
         lost = set(self.chosen(text, severity, seed, len(headings)))
-        shortened = replaced(
+        return replaced(
             text,
             headings,
             lambda number, heading: "" if number in lost else heading,
         )
-        # Nothing but the spaces that a heading leaves behind is touched.
-        return text if shortened == text else " ".join(shortened.split())
 
 
 def register(catalogue: Catalogue[TextNoiseEntry]) -> None:

@@ -72,7 +72,6 @@ OF_SPEECH: Mapping[str, str] = {
     "congestion": "can gestion",
     "oedema": "a demon",
     "edema": "a demon",
-    "fracture": "fractured",
     "silhouette": "silver wet",
     "thoracic": "the racic",
     "diaphragm": "dye a fram",

@@ -92,6 +92,7 @@ def test_data_without_edits_is_an_error_that_says_how_to_give_some() -> None:
         [],
         EditedReports((ReportEdit(0, "side", "swapped", " "),), 23, "exact"),
         EditedReports((ReportEdit(0, "", "swapped", "a secret"),), 23, "exact"),
+        EditedReports((ReportEdit(0, "all", "swapped", "a secret"),), 23, "exact"),
         EditedReports(("a secret",), 23, "exact"),  # type: ignore[arg-type]
     ],
 )
@@ -102,6 +103,14 @@ def test_what_is_no_edit_is_an_error_without_its_text(made: Any) -> None:
 
     with pytest.raises(DatasetError) as caught:
         edits_of(Wrong.of("report 0"))
+    assert "secret" not in str(caught.value)
+
+
+def test_the_kind_all_is_that_of_no_edit() -> None:
+    dataset = records()
+    edited = EditedReports((ReportEdit(2, "All", "swapped", "a secret"),), 23, "us")
+    with pytest.raises(DatasetError, match="kind='all' at edit=0") as caught:
+        edits_of(dataset, edited)
     assert "secret" not in str(caught.value)
 
 

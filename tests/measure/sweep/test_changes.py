@@ -25,6 +25,7 @@ from pytest_retrieval_robust import (
     load_text_noise,
 )
 from pytest_retrieval_robust.core.cases import CLEAN, Cell, Family
+from pytest_retrieval_robust.core.catalogue import Catalogues
 from pytest_retrieval_robust.core.encoding import prepare_image
 from pytest_retrieval_robust.measure.embeddings.probing import SENTENCES, VOCABULARY
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
@@ -356,10 +357,24 @@ def test_the_family_of_what_is_done_follows_from_its_methods() -> None:
     assert {change: family_of(change) for change in families} == families
 
 
-def test_a_corruption_with_an_eye_on_the_reports_is_known() -> None:
-    class Looking(type(CONTRAST)):  # type: ignore[misc]
+@pytest.mark.parametrize("name", Catalogues().corruptions.names())
+def test_no_corruption_of_the_catalogue_looks_at_the_reports(name: str) -> None:
+    assert ignores_gallery(load_corruption(name))
+
+
+@pytest.mark.parametrize("name", ["contrast", "quantum-noise"])
+def test_a_corruption_with_an_eye_on_the_reports_is_known(name: str) -> None:
+    kind: Any = type(load_corruption(name))
+
+    class Looking(kind):  # type: ignore[misc]
         def bind(self, scene: Any) -> Any:  # noqa: ARG002
             return self
 
-    assert ignores_gallery(CONTRAST)
-    assert not ignores_gallery(Looking())
+    class LookedAt(kind):  # type: ignore[misc]
+        def looked_at(self, *_: Any) -> bytes:
+            return b"reports"
+
+    of_one = load_corruption(name)
+    object.__setattr__(of_one, "bind", lambda _: of_one)
+    changes = (Looking(), LookedAt(), of_one)
+    assert not any(ignores_gallery(change) for change in changes)

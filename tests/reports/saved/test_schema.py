@@ -27,6 +27,7 @@ from pytest_retrieval_robust.reports.saved_run import run_as_json
 Data = dict[str, Any]
 OLD = Path(__file__).parent / "run_of_version_0_1"
 """Written before the types made the schema."""
+PAGE = Path(__file__).parents[3] / "docs" / "reports.md"
 
 
 @pytest.fixture
@@ -80,11 +81,22 @@ def test_a_document_comes_back_from_plain_data(old: Data) -> None:
     # What a run does not have is not in the file.
     for outcome in plain["outcomes"]:
         assert outcome["timing"].pop("encoded_on") == {}
+        assert outcome.pop("altered") is None
         for direction in DIRECTIONS:
             assert outcome[direction].pop("metrics") == {}
     assert not plain["run"]["plan"].pop("severities")
     assert plain.pop("counterfactuals") == []
     assert json.loads(json.dumps(plain)) == old
+
+
+def test_the_page_names_what_the_first_runs_lack(old: Data) -> None:
+    schema = run_schema()
+    scores = schema["$defs"]["Scores"]["properties"]
+    new = {*schema["properties"]} - {*old}
+    new |= {*scores} - {*old["outcomes"][0][DIRECTIONS[0]]} - {"metrics"}
+    assert {"answers", "changed"} <= new
+    section = PAGE.read_text().split("## `.json`")[1].split("\n## ")[0]
+    assert {name for name in new if f"`{name}`" not in section} == set()
 
 
 def test_what_the_first_runs_lack_may_be_missing(

@@ -93,11 +93,15 @@ def test_an_asserted_finding_is_denied_nowhere_else(edited: RuleEdits) -> None:
             assert not re.search(r"no (?:\w+ ){0,2}pneumothora", text)
 
 
-def test_a_swapped_side_leaves_no_mention_on_both_sides(edited: RuleEdits) -> None:
-    sides = [edit.text.lower() for edit in edited.edits if edit.kind == "side"]
-    both = [
-        text
-        for text in sides
-        if "left pleural effusion" in text and "right pleural effusion" in text
-    ]
-    assert both == []
+def test_a_swapped_side_leaves_no_word_of_the_old_side(
+    reports: list[str], edited: RuleEdits
+) -> None:
+    def sides_of(text: str) -> set[str]:
+        return {*re.findall(r"\b(?:left|right)\b", text.lower())}
+
+    swapped = [edit for edit in edited.edits if edit.kind == "side"]
+    assert swapped
+    for edit in swapped:
+        before, after = sides_of(reports[edit.report]), sides_of(edit.text)
+        assert len(before) == len(after) == 1
+        assert before != after

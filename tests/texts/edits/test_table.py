@@ -182,6 +182,7 @@ BAD_TABLES = [
     ("a.csv", f"original,edited\n{SECRET},b\n{SECRET}\n", "1 fields .* in row 2"),
     ("a.csv", f'original,edited\n{SECRET},b\n"{SECRET},c', "in row 2"),
     ("a.csv", f"{SECRET},edited\na,b\n", "columns=2 without such a pair in row 1"),
+    ("a.csv", f"original,edited,kind\n{SECRET},b, All\n", "kind='all' in row 1"),
     ("a.csv", "original,edited\n", "rows=0"),
     ("a.csv", "", "rows=0"),
     ("a.csv", f"original,edited\n{SECRET},b\n", "among rows=1 .not matched: 1"),

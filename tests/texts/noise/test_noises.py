@@ -41,6 +41,11 @@ def test_headings_go_and_sentences_stay() -> None:
     assert text == REPORT.replace("FINDINGS: ", "").replace("IMPRESSION: ", "")
 
 
+def test_lines_of_a_report_stay_where_a_heading_is_lost() -> None:
+    text = "FINDINGS:\nThe heart is large.\n\nNo effusion."
+    assert Headings().apply([text], 1, 0) == ["The heart is large.\n\nNo effusion."]
+
+
 def test_a_report_of_one_heading_stays() -> None:
     assert Headings().apply(["FINDINGS:"], 1, 0) == ["FINDINGS:"]
 
