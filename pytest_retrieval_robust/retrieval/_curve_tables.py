@@ -154,6 +154,8 @@ def _row(
     low, high = scores.recall_interval.get(k, (None, None))
     return {
         **outcome.case.as_json(),
+        # Plain data leave the usual family out.
+        "family": outcome.case.family,
         "direction": direction,
         "k": k,
         "achieved_level": outcome.achieved_level,
