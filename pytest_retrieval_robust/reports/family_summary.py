@@ -105,16 +105,11 @@ def family_row(line: Series) -> FamilyRow:
         line,
         clean=first.value if first.level == 0 else None,
         mean=fmean(values) if is_whole else None,
-        worst=_lowest(points) if is_whole else None,
+        worst=min(points, key=lambda point: point.value or 0.0) if is_whole else None,
         holes=tuple(sorted(holes)),
         fails_from=min(failed, default=None),
         verdict=min(line.verdicts, key=_WORST_FIRST.index, default="ungated"),
     )
-
-
-def _lowest(points: Sequence[Point]) -> Point | None:
-    measured = [point for point in points if point.value is not None]
-    return min(measured, key=lambda point: point.value or 0.0, default=None)
 
 
 def family_tables(

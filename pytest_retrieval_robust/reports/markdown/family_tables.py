@@ -68,11 +68,14 @@ def _summary(summary: FamilyTable) -> str:
 
 def _row(row: FamilyRow) -> list[str]:
     line = row.series
+    name = code(line.occluder)
+    if row.unaltered is not None:
+        name = f"{name} ({row.unaltered})"
     fails = "" if row.fails_from is None else f"{row.fails_from:g}"
     if row.without is not None:
         return [
             code(line.model),
-            code(line.occluder),
+            name,
             percent(row.clean),
             percent(row.mean),
             f"{row.without}{MARKS[row.verdict]}",
@@ -88,9 +91,6 @@ def _row(row: FamilyRow) -> list[str]:
         half = "not reached"
         if line.half_level is not None:
             half = level_number(line.half_level, line.family)
-    name = code(line.occluder)
-    if row.unaltered is not None:
-        name = f"{name} ({row.unaltered})"
     return [
         code(line.model),
         name,

@@ -77,22 +77,27 @@ def _row_lines(row: FamilyRow) -> Iterator[Line]:
         words = f"  {row.without}{mark}".rstrip()
         fails = f"  fails {_fails(row)}" if row.fails_from is not None else ""
         yield [Span(clean), Span(words, COLOURS[row.verdict]), Span(fails)]
-        return
+    else:
+        yield _numbers(row, name)
+    if row.unaltered is not None:
+        yield [Span(f"    {row.unaltered}", COLOURS["inconclusive"])]
+
+
+def _numbers(row: FamilyRow, name: str) -> Line:
+    """The line of a perturbation that was measured at every severity."""
     worst = row.worst
     lowest = f"{'-':>7}{MARKS[row.verdict]}"
     at = ""
     if worst is not None:
         lowest = f"{_percent(worst.value):>7}{MARKS[row.verdict]}"
         at = f"{worst.level:g}"
-    yield [
+    return [
         Span(f"{name:{_NAME_WIDTH}}{_percent(row.clean):>7}{_percent(row.mean):>7}"),
         Span(lowest, COLOURS[row.verdict]),
         Span(
             f"{at:>6}{_share(row, row.kept):>7}{_half(row):>7}{_fails(row):>8}".rstrip()
         ),
     ]
-    if row.unaltered is not None:
-        yield [Span(f"    {row.unaltered}", COLOURS["inconclusive"])]
 
 
 def _percent(share: float | None) -> str:
