@@ -17,6 +17,7 @@ from pytest_retrieval_robust.core.errors import CorruptionError
 from pytest_retrieval_robust.core.names import slug
 from pytest_retrieval_robust.corruptions import WHOLE, Corruption
 from pytest_retrieval_robust.corruptions import Box as Frame
+from pytest_retrieval_robust.run.harm import rises_by_film
 
 from ..emulated_device import emulated
 from ..occluders.generators import bits
@@ -280,6 +281,13 @@ def test_the_mean_distance_to_a_clean_film_never_falls(
         assert (distance >= before - 1e-6).all(), (step, before, distance)
         before = distance
     assert (before > 0).all()
+
+
+def test_only_what_changes_pixels_alone_promises_a_rise_for_every_film() -> None:
+    may_come_nearer = {name for name in NAMES if not rises_by_film(CORRUPTIONS[name])}
+    switches = {name for name in NAMES if ENTRIES[name].is_switch}
+    assert may_come_nearer == {*NAMES} - {*BY_PIXEL} - switches
+    assert may_come_nearer >= {*BY_FILMS}
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if ENTRIES[n].is_switch])

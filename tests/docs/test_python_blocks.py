@@ -423,6 +423,13 @@ def test_pictures_and_edits_of_the_page_are_as_it_says() -> None:
     assert {(kind, action): int(count) for kind, action, count in rows} == counts
 
 
+@runs("docs/text-noise.md", 0)
+def test_the_page_of_text_noise_runs() -> None:
+    """It asserts what it says."""
+    names = run("docs/text-noise.md", 0, {})
+    assert names["noise"].name == "truncation(tokens=2)"
+
+
 @runs("CONTRIBUTING.md", 0)
 def test_the_entry_of_contributing_is_one() -> None:
     text = block("CONTRIBUTING.md", "python", 0).text

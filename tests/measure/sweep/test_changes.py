@@ -376,5 +376,5 @@ def test_a_corruption_with_an_eye_on_the_reports_is_known(name: str) -> None:
 
     of_one = load_corruption(name)
     object.__setattr__(of_one, "bind", lambda _: of_one)
-    changes = (Looking(), LookedAt(), of_one)
-    assert not any(ignores_gallery(change) for change in changes)
+    for looking in (Looking(), LookedAt(), of_one):
+        assert not ignores_gallery(looking)
