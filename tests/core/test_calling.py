@@ -90,10 +90,11 @@ def test_several_lanes_and_a_store_change_nothing_about_it(
         SweepOptions(batch_size=4, store=store),
     )
     assert ranks(two) == ranks(again) == honest
+    # A cell of text noise encodes no image.
     assert all(
         one.timing.from_store == 30
-        for one in again.cells.values()
-        if isinstance(one, Measured)
+        for cell, one in again.cells.items()
+        if isinstance(one, Measured) and cell.family != "text-noise"
     )
 
 

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from pytest_retrieval_robust import load_occluder
-from pytest_retrieval_robust.core.cases import Cell
+from pytest_retrieval_robust.core.cases import Case
 from pytest_retrieval_robust.core.float32 import plain_algorithms
 from pytest_retrieval_robust.measure.breaking import find_breaking
 from pytest_retrieval_robust.measure.first_ranks import FirstRanks
@@ -122,7 +122,7 @@ def halved(model: Any) -> Any:
 
 def timed(model: Any) -> Any:
     batch = prepare_batch(model, RECORDS, 4)
-    case: Any = Cell("patches(fill=mean)", 0.4, 1)
+    case = Case("timed", RECORDS.name, "patches(fill=mean)", 0.4, 1)
     rounds = timed_rounds(model, batch, load_occluder(case.occluder), case)
     rounds.warm_up()
     rounds.measure(1)
