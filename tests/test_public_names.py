@@ -19,6 +19,8 @@ PUBLIC = frozenset(
         "encoder_from_callables",
         "encoder_from_command",
         "evaluate",
+        "edited_by_rules",
+        "edits_of_table",
         "evaluate_counterfactuals",
         "find_breaking",
         "load_dataset",

@@ -60,7 +60,7 @@ class Awaiting(Records):
 
 
 def feed_of(dataset: Records, device: str = "cuda:0", **changes: Any) -> Feed:
-    options = {"occluders": {}, "batch_size": 4, **changes}
+    options = {"changes": {}, "batch_size": 4, **changes}
     model = Encoder({}, device=device)
     pairs = pairs_of(dataset)
     return Feed(SweepPlan(model, pairs, ks=(1,), precision="fp32", **options), None)
@@ -165,7 +165,7 @@ def test_missing_cells_are_drawn_while_images_are_decoded(device: str) -> None:
     assert isinstance(LINES, SeverityOccluder)
     occluders = {Cell("lines", level, 3): LINES for level in (0.2, 0.5)}
     with emulated("cuda:0"):
-        [batch, *_] = batches_of(feed_of(RECORDS, device, occluders=occluders))
+        [batch, *_] = batches_of(feed_of(RECORDS, device, changes=occluders))
     assert batch.drawn_ahead is not None
     for number in batch.images:
         drawing = batch.drawn_ahead.drawing(LINES, RECORDS.image_ids[number], 3)
