@@ -118,9 +118,7 @@ def test_curves_of_other_levels_and_ks_stand_in_one_table() -> None:
 
 
 def test_nothing_is_shown_too() -> None:
-    assert repr(Curves(())) == (
-        "<Curves: 0 curves, 0 models, 0 data sets, 0 occluders>"
-    )
+    assert repr(Curves(())) == "<Curves: 0 curves, 0 models, 0 data sets>"
     assert str(Curves(()))
     assert Curves(()).to_dict()["recall"] == []
     with pytest.raises(ArgumentError, match="Expected curves to draw, got none"):
