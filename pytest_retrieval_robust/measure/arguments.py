@@ -14,7 +14,7 @@ from ..core.errors import ArgumentError, CorruptionError, OcclusionError
 from ..core.foreign import attempted, described, traced
 from ..core.words import hint_at_share
 from ..models.contract import broken_member
-from .sweep.changes import is_corruption, is_text_noise, word_for
+from .sweep.changes import word_for
 
 if TYPE_CHECKING:
     from ..models import DualEncoder
@@ -79,15 +79,16 @@ def check_perturbation(change: object) -> None:
     """Raise `ArgumentError` if `change` is no occluder, corruption or text noise, naming
     what it lacks.
     """
-    # What has neither of the two methods is taken for an occluder.
-    if is_corruption(change):
-        _check_members("corruption", change, _CORRUPTION_MEMBERS, "")
-    elif is_text_noise(change):
-        _check_members("text noise", change, _NOISE_MEMBERS, "")
+    # What has neither of the two methods is taken for an occluder. A user's class may raise
+    # while it is asked for them.
+    kind = _asked("occluder", change, lambda: word_for(change))
+    if kind == "corruption":
+        _check_members(kind, change, _CORRUPTION_MEMBERS, "")
+    elif kind == "text noise":
+        _check_members(kind, change, _NOISE_MEMBERS, "")
     else:
         advice = "Build one with load_occluder, load_corruption or load_text_noise."
-        _check_members("occluder", change, _OCCLUDER_MEMBERS, advice)
-    kind = word_for(change)
+        _check_members(kind, change, _OCCLUDER_MEMBERS, advice)
     name = _asked(kind, change, lambda: cast("Perturbation", change).name)
     if not isinstance(name, str) or not name:
         raise ArgumentError(
