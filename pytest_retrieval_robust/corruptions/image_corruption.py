@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ..core.errors import CorruptionError, OcclusionError
 from ..core.names import call_name
+from ..occluders._checks import check_pixels
 from ..occluders.hashing import check_seed
 from . import Frame
 from .region import Place, Region, regions_of
@@ -104,7 +105,7 @@ class ImageCorruption(ABC):
 
         check_severity(severity)
         _check_seed(seed)
-        _check_pixels(pixels, ids)
+        check_pixels(pixels, ids, CorruptionError)
         _check_out(out, pixels)
         result = torch.empty_like(pixels) if out is None else out
         regions = list(regions_of(pixels, ids, seed, frame)) if severity else []
@@ -155,25 +156,6 @@ def _check_seed(seed: int) -> None:
         check_seed(seed)
     except OcclusionError as error:
         raise CorruptionError(str(error)) from None
-
-
-def _check_pixels(pixels: torch.Tensor, ids: Sequence[str]) -> None:
-    """Raise `CorruptionError` for what is no batch of pixels with an id each."""
-    import torch
-
-    is_batch = pixels.ndim == 4 and pixels.shape[1] == 3
-    has_scale = pixels.is_floating_point() or pixels.dtype == torch.uint8
-    if not is_batch or not has_scale:
-        raise CorruptionError(
-            "Expected floating or uint8 pixels of shape (B, 3, H, W), got"
-            f" shape={tuple(pixels.shape)} and dtype={pixels.dtype}. Scale other"
-            " integers to 0..1 as floats, and repeat grey to three channels."
-        )
-    if isinstance(ids, str) or len(ids) != len(pixels):
-        raise CorruptionError(
-            f"Expected one id per image, got len(ids)={len(ids)} for {len(pixels)}"
-            " images. Give a list of B strings."
-        )
 
 
 def _check_out(out: torch.Tensor | None, pixels: torch.Tensor) -> None:

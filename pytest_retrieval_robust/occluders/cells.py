@@ -21,6 +21,7 @@ from ..core.errors import OcclusionError
 from ..core.names import call_name
 from . import Frame
 from ._batch import BatchMemory
+from ._checks import check_pixels
 from ._frames import View, view_of
 from ._hide import HiddenCells, hide_cells, on_pixels
 from .fills import DONOR, Canvas, filling
@@ -212,7 +213,7 @@ class CellOccluder(ABC):
         """
         import torch
 
-        _check_pixels(pixels, ids)
+        check_pixels(pixels, ids)
         _check_out(out, pixels)
         view = self._view_of(frame, len(ids), (pixels.shape[2], pixels.shape[3]))
         hidden = self.hidden_cells_of(ids, level, seed, pixels.device)
@@ -267,24 +268,6 @@ def check_level(level: float) -> None:
         raise OcclusionError(
             f"Expected a level from 0 to 1, got level={level!r}. Give the share of the"
             " image's area: 0.3 for 30 %."
-        )
-
-
-def _check_pixels(pixels: torch.Tensor, ids: Sequence[str]) -> None:
-    import torch
-
-    is_batch = pixels.ndim == 4 and pixels.shape[1] == 3
-    has_scale = pixels.is_floating_point() or pixels.dtype == torch.uint8
-    if not is_batch or not has_scale:
-        raise OcclusionError(
-            "Expected floating or uint8 pixels of shape (B, 3, H, W), got"
-            f" shape={tuple(pixels.shape)} and dtype={pixels.dtype}. Scale other"
-            " integers to 0..1 as floats, and repeat grey to three channels."
-        )
-    if isinstance(ids, str) or len(ids) != len(pixels):
-        raise OcclusionError(
-            f"Expected one id per image, got len(ids)={len(ids)} for {len(pixels)}"
-            " images. Give a list of B strings."
         )
 
 
