@@ -90,13 +90,15 @@ def fit(
     state: Path,
     say: Callable[[str], None],
     stop_after: int | None = None,
+    precision: torch.dtype = torch.bfloat16,
 ) -> tuple[Towers, float]:
     """Train `towers`; give back the averaged towers and the CPU seconds that the training took.
 
     The file `state` is written about once a minute, and read where it exists: a run
     that was killed at any moment ends with the same weights, bit for bit on the same
     number of threads. Raises `OtherRunError` where the file belongs to a run with
-    another `identity`. `stop_after` ends the run early, as a kill would.
+    another `identity`. `stop_after` ends the run early, as a kill would. Towers work in
+    `precision`: bfloat16 is the fastest only on processors that have it.
     """
     head = FindingsHead(PROJECTION, sizes)
     averaged = AveragedModel(
@@ -110,7 +112,7 @@ def fit(
     saved = began
     first = run.step
     while run.step < recipe.steps and run.step != stop_after:
-        paired, named = _train_on(batches[run.step], run, recipe)
+        paired, named = _train_on(batches[run.step], run, recipe, precision)
         run.step += 1
         if run.step % _REPORT_EVERY == 0 or run.step == recipe.steps:
             rate = (run.step - first) * recipe.batch / (time.monotonic() - began)
@@ -134,13 +136,16 @@ def fit(
     return trained.eval(), run.cpu_seconds
 
 
-def _train_on(batch: Batch, run: _Run, recipe: Recipe) -> tuple[Tensor, Tensor]:
+def _train_on(
+    batch: Batch, run: _Run, recipe: Recipe, precision: torch.dtype
+) -> tuple[Tensor, Tensor]:
     """One step. Returns the contrastive loss, and the (slots,) losses of naming the
     findings from the pictures.
     """
     for group in run.optimiser.param_groups:
         group["lr"] = recipe.rate * recipe.factor(run.step)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    lower = precision != torch.float32
+    with torch.autocast("cpu", dtype=precision, enabled=lower):
         images = run.towers.images(batch.pixels)
         texts = run.towers.texts(batch.tokens)
     named = run.head.losses(images, batch.labels)

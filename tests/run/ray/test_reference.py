@@ -40,7 +40,9 @@ def test_other_data_differ_too() -> None:
     (difference,) = process("here", "cpu").differences(
         process("a", "cpu", data=b"other")
     )
-    assert difference == "the occluders, or the data set's images or reports"
+    assert difference == (
+        "what is done to images and reports, or the data set's images or reports"
+    )
 
 
 def test_kinds_of_device_are_mixed_if_they_are_named() -> None:
