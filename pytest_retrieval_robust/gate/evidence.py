@@ -42,7 +42,9 @@ class Arrays(Protocol):
         """`image_ranks` and `report_ranks`."""
 
     def of_dataset(self, name: str) -> Mapping[str, NDArray[np.int64]] | None:
-        """`image_query_key`, `report_query_key`, `cluster`, `report_cluster`."""
+        """`image_query_key`, `report_query_key`, `cluster`, `report_cluster`; of a data
+        set with strata `image_strata` and `report_strata` too.
+        """
 
 
 _SampleKey: TypeAlias = tuple[tuple[str | None, ...], Direction, tuple[int, ...]]
@@ -86,6 +88,18 @@ class Evidence:
     ) -> NDArray[np.int64] | None:
         """(N,) what names each query across runs."""
         name = f"{_query_kind(direction)}_query_key"
+        arrays = self._arrays.of_dataset(dataset)
+        return None if arrays is None else arrays.get(name)
+
+    def group_codes(
+        self, dataset: str, direction: Direction
+    ) -> NDArray[np.int64] | None:
+        """(S, N) the group of each query in each stratum of a data set.
+
+        Strata are in the order of its record, and codes are places in the groups that the
+        record lists (`core.strata.Stratum`). None where no strata were kept.
+        """
+        name = f"{_query_kind(direction)}_strata"
         arrays = self._arrays.of_dataset(dataset)
         return None if arrays is None else arrays.get(name)
 
