@@ -22,6 +22,7 @@ from .corruption_table import CorruptionErrors, corruption_errors, shown_k
 from .curve_intervals import CurveIntervals, CurveKey, curve_intervals
 from .difference import NotComparable
 from .failures import failures, reason_not_judged
+from .grouping import RunGroups
 from .judge import Judge
 from .judged import Against, BaselineRecord, Ending, Judged, clean_outcomes, subject_of
 from .measurements import Measurements
@@ -152,7 +153,8 @@ def judge_run(
     if not ending.measure_only:
         gates_of = baseline_gates(planned).__getitem__
         run.evidence.expect(measured.outcomes)
-        judge = Judge(policy, run.evidence, comparison, gates_of)
+        groups = RunGroups(run.evidence, measured.datasets)
+        judge = Judge(policy, run.evidence, comparison, gates_of, groups)
         verdicts = tuple(_verdicts(judge, measured))
     judged = Judged(measured, policy, planned, verdicts, against, baseline, ending)
     of_measurements = {

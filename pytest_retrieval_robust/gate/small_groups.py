@@ -1,0 +1,39 @@
+"""Groups that are too small to be judged: no gate passes on them silently."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..core.verdict import Verdict
+from .decision import Decision
+from .grouping import SMALL, Grouping
+
+NONE_LARGE = f"every group is too small to be judged ({SMALL}): {{names}}"
+"""Why there is no number, as a part of a sentence."""
+
+
+def unless_groups_are_too_small(
+    verdict: Verdict, grouping: Grouping, decision: Decision
+) -> Verdict:
+    """The verdict, which names the groups that it says nothing of; inconclusive in place
+    of a pass, unless the policy ignores such groups.
+
+    A fail stays one: the groups that were judged rule the release out.
+    """
+    if not grouping.too_small or verdict.observed is None:
+        return verdict
+    names = ", ".join(map(str, grouping.too_small))
+    sentence = f"{verdict.sentence} Too small to be judged ({SMALL}): {names}"
+    if decision.ignores_small_groups:
+        return replace(verdict, sentence=f"{sentence}, which the policy ignores.")
+    if verdict.verdict != "pass":
+        return replace(verdict, sentence=f"{sentence}.")
+    return replace(
+        verdict,
+        verdict="inconclusive",
+        tolerated=decision.tolerates_inconclusive,
+        sentence=(
+            f"{sentence}. The gate is open because of them: measure more of their"
+            ' patients, join groups, or write too_small = "ignore".'
+        ),
+    )
