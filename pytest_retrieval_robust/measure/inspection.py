@@ -17,6 +17,7 @@ from .abilities import counts_of
 from .image_checks import ImageCheck, problem_lines
 from .pairs import Pairs, ceiling, duplicate_share, pairs_of
 from .same_texts import SameTexts
+from .strata import strata_lines, strata_warnings
 from .sweep.scores import scores_of
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ def inspect(
     yield f"  gallery: {counted(len(dataset.reports), 'report')} in {counted(len(groups), 'group')}"
     yield f"  fingerprint: {dataset.fingerprint}"
     pairs = pairs_of(dataset)
+    yield from strata_lines(pairs.strata)
+    for sentence in strata_warnings(dataset.name, pairs.strata):
+        yield f"  note: {sentence}"
     yield from _text_lines(pairs)
     yield from _recall_lines(pairs)
     if model is not None:

@@ -17,6 +17,7 @@ from ..datasets.contract import require_dataset
 from .columns import DatasetColumns
 from .queries import BothQueries
 from .same_texts import SameTexts
+from .strata import EvaluatedStrata, evaluated_strata
 
 if TYPE_CHECKING:
     from ..datasets import RetrievalDataset
@@ -73,6 +74,11 @@ class Pairs:
         return BothQueries.of(self)
 
     @cached_property
+    def strata(self) -> EvaluatedStrata:
+        """The groups that the data set tells its images and reports apart by."""
+        return evaluated_strata(self)
+
+    @cached_property
     def same_texts(self) -> SameTexts:
         """How often each text occurs, and for how many groups it is right."""
         return SameTexts.of(self.texts, self.report_groups)
@@ -92,10 +98,14 @@ def pairs_of(dataset: RetrievalDataset, limit: int | None = None) -> Pairs:
             f" reports={reports} in {dataset.name}. Check its paths and filters."
         )
     if limit is None:
-        return Pairs(dataset, np.arange(count), np.arange(reports))
-    images = np.arange(min(limit, count))
-    is_right = np.isin(dataset.report_groups, dataset.image_groups[images])
-    return Pairs(dataset, images, np.flatnonzero(is_right))
+        pairs = Pairs(dataset, np.arange(count), np.arange(reports))
+    else:
+        images = np.arange(min(limit, count))
+        is_right = np.isin(dataset.report_groups, dataset.image_groups[images])
+        pairs = Pairs(dataset, images, np.flatnonzero(is_right))
+    # Wrong strata are an error now, before anything is encoded.
+    _ = pairs.strata
+    return pairs
 
 
 def check_ks(pairs: Pairs, ks: Sequence[int]) -> None:
@@ -144,7 +154,8 @@ def describe(
     """
     dataset = pairs.dataset
     ceilings = {str(k): recall for k, recall in ceiling(pairs, ks).items()}
-    return {
+    strata = [stratum.as_json() for stratum in pairs.strata.strata]
+    described: Json = {
         "name": dataset.name,
         "split": dataset.split,
         "text": dataset.text,
@@ -158,3 +169,5 @@ def describe(
         "duplicate_share": duplicate_share(pairs),
         "ceiling": ceilings,
     }
+    # A data set without strata is described as by earlier versions.
+    return {**described, "strata": strata} if strata else described

@@ -24,7 +24,8 @@ def query_arrays(pairs: Pairs) -> dict[str, NDArray[np.int64]]:
 
     A 63-bit key (a keyed hash), the patient cluster that it belongs to, and the number of
     answers that are right for it, from which chance follows. Clusters are numbered by
-    first appearance, so they hold no id and no hash of a patient.
+    first appearance, so they hold no id and no hash of a patient. Where the data set has
+    strata, the group of each query in each of them, small groups merged.
     """
     secret = secret_of(pairs)
     image_clusters, report_clusters = cluster_labels(pairs)
@@ -35,6 +36,7 @@ def query_arrays(pairs: Pairs) -> dict[str, NDArray[np.int64]]:
         "report_cluster": report_clusters,
         "image_right": _right_answers(pairs.image_groups, pairs.report_groups),
         "report_right": _right_answers(pairs.report_groups, pairs.image_groups),
+        **pairs.strata.arrays(),
     }
 
 

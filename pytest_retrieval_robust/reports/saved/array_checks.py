@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from ...core.cases import DIRECTIONS, Direction
 from ...core.codec import Json
 from ...core.outcomes import Scores
 from ...core.searches import BreakingOutcome
+from ...core.strata import strata_in
 from ...gate.measurements import Measurements
 from ...retrieval.bootstrap import Clusters, design_effect
 from ...retrieval.intervals import proportion
@@ -31,6 +32,7 @@ _QUERIES: Mapping[Direction, str] = {
     "image-to-report": "image",
     "report-to-image": "report",
 }
+_SIDES: tuple[Literal["image", "report"], ...] = ("image", "report")
 _CLUSTERS = {"image": "cluster", "report": "report_cluster"}
 
 
@@ -57,6 +59,9 @@ def _dataset_forms(dataset: Json) -> dict[str, ArrayForm]:
         forms[f"{name}/{side}_query_key"] = ArrayForm((count,))
         forms[f"{name}/{_CLUSTERS[side]}"] = ArrayForm((count,))
         forms[f"{name}/{side}_right"] = ArrayForm((count,), optional=True)
+        strata = strata_in(dataset)
+        if strata:
+            forms[f"{name}/{side}_strata"] = ArrayForm((len(strata), count))
     return forms
 
 
@@ -96,6 +101,8 @@ def array_contradictions(
                     " have",
                     f"{number.name}={number.got}",
                 )
+    for dataset in measured.datasets:
+        yield from _wrong_groups(dataset, arrays)
     for search in measured.breaking:
         yield from _wrong_shares(search, arrays)
 
@@ -165,6 +172,28 @@ def _chances(scores: Scores, right: NDArray[np.int64] | None) -> Mapping[int, fl
         # No chance is below 0: every one of the run differs.
         return dict.fromkeys(scores.chance, -1.0)
     return {k: chance_recall(right, scores.gallery, k) for k in scores.chance}
+
+
+def _wrong_groups(dataset: Json, arrays: Arrays) -> Iterator[Contradiction]:
+    """Groups have as many queries as their codes say."""
+    for side, place in product(_SIDES, enumerate(strata_in(dataset))):
+        number, stratum = place
+        codes = arrays.get(f"{dataset['name']}/{side}_strata")
+        # A data set of which nothing was measured but times has no arrays.
+        if codes is None:
+            continue
+        groups = len(stratum.groups)
+        sizes = [group.size(side) for group in stratum.groups]
+        is_known = (codes[number] >= 0) & (codes[number] < groups)
+        if (
+            not is_known.all()
+            or np.bincount(codes[number], minlength=groups).tolist() != sizes
+        ):
+            yield Contradiction(
+                f"groups of the stratum {stratum.name} of {dataset['name']} as large as"
+                f" the codes of its {side}s say",
+                f"sizes={sizes}",
+            )
 
 
 def _wrong_shares(search: BreakingOutcome, arrays: Arrays) -> Iterator[Contradiction]:

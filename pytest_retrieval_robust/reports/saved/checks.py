@@ -17,6 +17,7 @@ from ...core.codec import Json
 from ...core.costs import CostMeasurement
 from ...core.outcomes import Outcome
 from ...core.searches import BreakingOutcome
+from ...core.strata import strata_in
 from ...core.words import counted
 from ...gate.arrays import case_key
 from ...gate.measurements import Measurements
@@ -47,6 +48,8 @@ def contradictions(measured: Measurements) -> Iterator[Contradiction]:
     yield from _wrong_models(measured)
     yield from _wrong_broken_tests(measured)
     datasets = {dataset["name"]: dataset for dataset in measured.datasets}
+    for dataset in measured.datasets:
+        yield from _of_strata(dataset)
     for outcome in measured.outcomes:
         # Its data set is known: an unknown one was a contradiction above.
         dataset = datasets[outcome.case.dataset]
@@ -198,6 +201,25 @@ def _of_dataset(dataset: Json, limit: int | None) -> Iterator[Contradiction]:
             f"the digest of the pixels of {dataset['name']}, which was measured",
             "pixel_digest=None",
         )
+
+
+def _of_strata(dataset: Json) -> Iterator[Contradiction]:
+    """Each query is in one group of a stratum, and each stratum and group is there once."""
+    strata = strata_in(dataset)
+    name = dataset["name"]
+    if len({stratum.name for stratum in strata}) < len(strata):
+        yield Contradiction(f"each stratum of {name} once", "one more often")
+    for stratum in strata:
+        subject = f"the stratum {stratum.name} of {name}"
+        groups = {(group.name, group.kind) for group in stratum.groups}
+        if len(groups) < len(stratum.groups):
+            yield Contradiction(f"each group of {subject} once", "one more often")
+        for items in ("images", "reports"):
+            size = sum(getattr(group, items) for group in stratum.groups)
+            if size != dataset[items]:
+                yield Contradiction(
+                    f"{dataset[items]} {items} in all groups of {subject}", f"{size}"
+                )
 
 
 def _of_cost(cost: CostMeasurement) -> Iterator[Contradiction]:

@@ -16,6 +16,7 @@ from ...core.costs import CostMeasurement
 from ...core.counterfactual_outcomes import CounterfactualOutcome
 from ...core.outcomes import Scores, Timing
 from ...core.searches import HeatMap
+from ...core.strata import Stratum
 from ...gate.release import Status
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -129,6 +130,10 @@ class DatasetForm(_Form):
     decoding: Literal["device"] | UnsetType = UNSET
     """`device` if torchvision decoded JPEGs on the device, whose pixels differ from
     Pillow's by rounding. Absent otherwise.
+    """
+    strata: list[Stratum] | UnsetType = UNSET
+    """What groups of queries can be told apart by, with their sizes. Absent where the data
+    set was given none, and in runs of earlier versions.
     """
 
 

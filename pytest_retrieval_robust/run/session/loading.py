@@ -176,10 +176,13 @@ class Loader:
     def pairs(self, name: str) -> Pairs:
         """The part of a data set that is evaluated; all models share its lists."""
         from ...measure.pairs import pairs_of
+        from ...measure.strata import strata_warnings
 
         if name not in self._pairs:
             limit = self._state.settings.limit
-            self._pairs[name] = pairs_of(self.dataset(name), limit)
+            pairs = pairs_of(self.dataset(name), limit)
+            self.notes += strata_warnings(name, pairs.strata)
+            self._pairs[name] = pairs
         return self._pairs[name]
 
 
