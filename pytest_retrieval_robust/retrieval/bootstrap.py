@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .patients import PatientSizes
 
 RESAMPLES = 10_000
 _CHUNK = 1 << 17
@@ -42,6 +44,11 @@ class Clusters:
     def alone(self) -> bool:
         """Whether each query has a patient of its own."""
         return self.count == len(self.numbers)
+
+    @cached_property
+    def patient_sizes(self) -> PatientSizes:
+        """The sizes, and what bounds over such patients allow for."""
+        return PatientSizes(self.sizes)
 
     def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """(C, V) sums of (N, V) values over each patient's queries."""
@@ -181,15 +188,24 @@ def design_effect(values: NDArray[np.float64], clusters: Clusters) -> float:
     """The variance of the mean of `values` (N,), as a multiple of what it would be for
     independent queries; at least 1.
 
+    The variance is CR2: where patients are of one size, the usual one over patients, and
+    where they are not, it allows for how far those with many queries draw the mean to
+    themselves (R. M. Bell and D. F. McCaffrey, Survey Methodology 28, 2002).
+
     A multiple below 1 is put down to chance: it would promise more than independent
     queries can. Where nothing varies, or all queries are one patient's, it is unknown,
-    and the largest possible is taken: a patient is worth one query.
+    and that of patients whose queries are all alike is taken (L. Kish, 1965).
     """
     if clusters.alone:
         return 1.0
+    patients = clusters.patient_sizes
     centred = values - values.mean()
     usual = float(centred @ centred)
     if usual < 1e-12 or clusters.count < 2:
-        return len(values) / clusters.count
+        return patients.largest_effect
     sums = np.bincount(clusters.numbers, weights=centred, minlength=clusters.count)
-    return max(1.0, float(sums @ sums) / usual * clusters.count / (clusters.count - 1))
+    if patients.are_equal:
+        between = float(sums @ sums) / usual * clusters.count / (clusters.count - 1)
+    else:
+        between = float(sums * sums @ patients.leverage) / usual
+    return max(1.0, between)
