@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pytest_retrieval_robust.core.cases import Case, Plan
 from pytest_retrieval_robust.core.outcomes import ModelRecord, Outcome, Timing
 from pytest_retrieval_robust.core.searches import BreakingOutcome, HeatMap
+from pytest_retrieval_robust.core.strata import SMALLEST_GROUP, Stratum, StratumGroup
 from pytest_retrieval_robust.gate.arrays import RunStore, case_key, dataset_key
 from pytest_retrieval_robust.gate.comparison import Run
 from pytest_retrieval_robust.gate.evidence import Evidence
@@ -74,19 +75,22 @@ def make_run(
     corruptions: tuple[str, ...] = (),
     text_noise: tuple[str, ...] = (),
     severities: tuple[float, ...] = SEVERITIES,
+    strata: Mapping[str, Sequence[str]] | None = None,
 ) -> Made:
     """A run on `queries` images of a data set of that many reports.
 
     Each query's rank rises with the level; `shift` moves every fourth query's rank
     further down once something is hidden, and `order` permutes the queries. `studies`
     images are a patient's: either all of them are moved or none. No rank is better than
-    `floor`. Each perturbation does as much harm as an occluder at that level.
+    `floor`. Each perturbation does as much harm as an occluder at that level. `strata` has
+    the group of each query by stratum, which is that of its image and of its report.
     """
     store = RunStore(folder)
     if order is None:
         order = np.arange(queries)
     # Whether a query is moved follows from its patient.
     patients = ((order % 4) * 4 * queries + order // 4) // studies
+    known_strata, codes = _strata_of(strata or {})
     store.save(
         dataset_key("d"),
         image_query_key=1_000_000 + order,
@@ -95,6 +99,7 @@ def make_run(
         report_cluster=patients,
         image_right=np.ones(queries, dtype=np.int64),
         report_right=np.ones(queries, dtype=np.int64),
+        **codes,
     )
     clusters = Clusters.of(patients)
     outcomes = []
@@ -127,6 +132,7 @@ def make_run(
         "skipped": 0,
         "duplicate_share": 0.0,
         "ceiling": {str(k): 1.0 for k in ks},
+        **({"strata": known_strata} if known_strata else {}),
         **(facts or {}),
     }
     measured = Measurements(
@@ -148,6 +154,28 @@ def make_run(
         notes=(),
     )
     return Made(Run(measured, Evidence(store)), store)
+
+
+def _strata_of(
+    strata: Mapping[str, Sequence[str]],
+) -> tuple[list[dict[str, Any]], dict[str, Ranks]]:
+    """What the record of a data set says of its strata, and their arrays."""
+    known = []
+    codes = []
+    for name, words in strata.items():
+        groups, places, sizes = np.unique(
+            np.array(words), return_inverse=True, return_counts=True
+        )
+        named = tuple(
+            StratumGroup(str(group), size, size)
+            for group, size in zip(groups, sizes.tolist(), strict=True)
+        )
+        known.append(Stratum(name, SMALLEST_GROUP, named).as_json())
+        codes.append(places.astype(np.int64))
+    if not codes:
+        return [], {}
+    table = np.stack(codes)
+    return known, {"image_strata": table, "report_strata": table}
 
 
 def _cases_of(plan: Plan) -> Iterator[Case]:
