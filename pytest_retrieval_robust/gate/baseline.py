@@ -24,8 +24,8 @@ from .chance import least_by_chance, nothing_to_lose, unless_it_cannot_fail
 from .decision import ROUNDING, Decision
 from .difference import Difference, Errors, NotComparable, non_inferior
 from .floors import SHARES, WEAK
+from .group_difference import GroupDifference
 from .number_words import number_name, quantity, settled_by
-from .paired_groups import GroupDifference
 from .small_groups import unless_groups_are_too_small
 
 if TYPE_CHECKING:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from ..core.cases import Case, Direction, Plan, level_word
 from ..core.outcomes import Outcome
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
 from ..retrieval.curve import retrieves
-from ..retrieval.group_bounds import Floats, GroupRecalls
 from ..retrieval.intervals import (
     POWER,
     detectable_loss_of_share,
@@ -22,9 +21,12 @@ from .curve_numbers import CurveNumbers
 from .decision import ROUNDING, Decision
 from .difference import NotComparable
 from .floors import WEAK
-from .group_extremes import Extreme, lowest, widest
-from .grouping import Grouping, RunGroups
 from .small_groups import NONE_LARGE, unless_groups_are_too_small
+
+if TYPE_CHECKING:
+    from ..retrieval.group_bounds import Floats
+    from .group_extremes import Extreme
+    from .grouping import Grouping, RunGroups
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,7 +120,7 @@ class GroupLimit:
         if evidence is None:
             return None
         ranks = evidence.ranks(numbers.outcome, numbers.direction)
-        return None if ranks is None else (ranks <= self.k).astype(np.float64)
+        return None if ranks is None else (ranks <= self.k).astype("float64")
 
     def _unmeasured(self, numbers: GroupNumbers, reason: str) -> Verdict:
         gate = self.gate(numbers.direction)
@@ -143,6 +145,10 @@ class GroupLimit:
     def _compared(
         self, numbers: GroupNumbers, grouping: Grouping, decision: Decision
     ) -> Verdict:
+        # Late, because a policy is read where nothing needs numpy.
+        from ..retrieval.group_bounds import GroupRecalls
+        from .group_extremes import lowest, widest
+
         hits = self._hits(numbers)
         assert hits is not None
         groups = grouping.judged
@@ -211,7 +217,7 @@ class GroupLimit:
             return None
         reach = normal_quantile(decision.confidence) * extreme.error
         queries = extreme.groups[0].members.queries
-        return max(1, int(np.ceil(queries * ((reach / distance) ** 2 - 1))))
+        return max(1, math.ceil(queries * ((reach / distance) ** 2 - 1)))
 
     # Its sentence
 

@@ -15,13 +15,7 @@ from ..core.words import counted
 from ..retrieval.group_bounds import Members
 from .difference import NotComparable
 from .evidence import Evidence
-
-FEWEST_QUERIES = 20
-FEWEST_PATIENTS = 10
-"""Fewer say next to nothing of a group: bounds of its recall lie some 40 points apart, and
-their error is no longer what they promise. `docs/groups.md` has the simulation.
-"""
-SMALL = f"fewer than {FEWEST_QUERIES} queries or {FEWEST_PATIENTS} patients"
+from .small_groups import FEWEST_PATIENTS, FEWEST_QUERIES
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -27,7 +27,6 @@ from .decision import Decision
 from .difference import NotComparable
 from .floors import Floor
 from .group_limit import GroupLimit, GroupNumbers
-from .grouping import RunGroups
 from .limits import Limit
 from .metric_floor import MetricFloor
 from .perturbed import Perturbed
@@ -37,6 +36,7 @@ from .unaltered import unless_nothing_was_changed
 if TYPE_CHECKING:
     from .comparison import Comparison
     from .evidence import Evidence
+    from .grouping import RunGroups
 
 
 _RetrievalLimit: TypeAlias = Floor | MetricFloor | GroupLimit | BaselineLimit

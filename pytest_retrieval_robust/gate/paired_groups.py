@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from .difference import Difference, Errors, NotComparable
+from .group_difference import GroupDifference
 from .grouping import Group, Grouping
 from .paired_hits import PairedHits
 from .small_groups import NONE_LARGE
 
 DifferenceOf: TypeAlias = Callable[[PairedHits, Errors], Difference]
 """The difference that paired hits show, of one cell or over levels."""
-
-
-@dataclass(frozen=True)
-class GroupDifference(Difference):
-    """That of the group that loses most, with bounds that hold for every group."""
-
-    group: Group
-    grouping: Grouping
 
 
 def worst_difference(

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..core.verdict import Verdict
 from .decision import Decision
-from .grouping import SMALL, Grouping
 
+if TYPE_CHECKING:
+    from .grouping import Grouping
+
+FEWEST_QUERIES = 20
+FEWEST_PATIENTS = 10
+"""Fewer say next to nothing of a group: bounds of its recall lie some 40 points apart, and
+their error is no longer what they promise. `docs/groups.md` has the simulation.
+"""
+SMALL = f"fewer than {FEWEST_QUERIES} queries or {FEWEST_PATIENTS} patients"
 NONE_LARGE = f"every group is too small to be judged ({SMALL}): {{names}}"
 """Why there is no number, as a part of a sentence."""
 
