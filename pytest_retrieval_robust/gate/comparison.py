@@ -98,7 +98,7 @@ class Comparison:
         for outcome in self._shared_outcomes():
             measured_ks = ks or sorted(outcome.image_to_report.recall)
             for direction, k in product(DIRECTIONS, measured_ks):
-                hits = self._paired_hits([outcome], direction, k)
+                hits = self.paired_hits([outcome], direction, k)
                 if hits is not None:
                     yield _cell_difference(outcome.case, direction, k, hits)
 
@@ -125,7 +125,7 @@ class Comparison:
             return NotComparable(f"{name} {takes_two_levels(family)}")
         seeds: list[PairedHits] = []
         for curve in curves:
-            hits = self._paired_hits(curve.outcomes, direction, limit.k)
+            hits = self.paired_hits(curve.outcomes, direction, limit.k)
             if hits is None:
                 return _OTHER_RANKS
             seeds.append(hits)
@@ -159,7 +159,7 @@ class Comparison:
                         f"the baseline has no {outcome.case}: measure it with the same"
                         " perturbations, levels and seeds"
                     )
-            hits = self._paired_hits(outcomes, direction, k)
+            hits = self.paired_hits(outcomes, direction, k)
             if hits is None:
                 return _OTHER_RANKS
             every.append(hits)
@@ -175,7 +175,7 @@ class Comparison:
                 f"the baseline has no {outcome.case}: measure it there too"
             )
         outcomes = [outcome] if limit.metric == "recall" else curve.outcomes
-        hits = self._paired_hits(outcomes, direction, limit.k)
+        hits = self.paired_hits(outcomes, direction, limit.k)
         if hits is None:
             return _OTHER_RANKS
 
@@ -246,7 +246,7 @@ class Comparison:
                 clean.add(subject)
             yield outcome
 
-    def _paired_hits(
+    def paired_hits(
         self, outcomes: Sequence[Outcome], direction: Direction, k: int
     ) -> PairedHits | None:
         """The hits of outcomes that both runs have; None where their ranks are missing

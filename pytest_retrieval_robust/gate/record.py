@@ -22,6 +22,7 @@ from .corruption_table import CorruptionErrors, corruption_errors, shown_k
 from .curve_intervals import CurveIntervals, CurveKey, curve_intervals
 from .difference import NotComparable
 from .failures import failures, reason_not_judged
+from .group_numbers import CellGroups, group_numbers
 from .grouping import RunGroups
 from .judge import Judge
 from .judged import Against, BaselineRecord, Ending, Judged, clean_outcomes, subject_of
@@ -61,6 +62,8 @@ class RunRecord(Measurements):
     """Of each cell above level 0, in the order of the outcomes."""
     corruption_errors: tuple[CorruptionErrors, ...] = ()
     """Beside the baseline; none without one."""
+    groups: tuple[CellGroups, ...] = ()
+    """Recall by group of each cell; none without strata."""
 
     @property
     def release(self) -> Release:
@@ -175,6 +178,7 @@ def judge_run(
         not_judged=reason_not_judged(judged),
         changed=tuple(changed_answers(measured, run.evidence)),
         corruption_errors=_corruption_errors(measured, comparison, verdicts),
+        groups=tuple(group_numbers(measured, run.evidence, comparison, verdicts)),
     )
 
 

@@ -318,7 +318,7 @@ def test_no_group_may_lose_more_than_the_margin(
     assert isinstance(grouping, Grouping)
     [curve] = mine.measured.curves
     outcomes = curve.outcomes[-1:] if over == "cells" else curve.outcomes
-    hits = comparison._paired_hits(outcomes, "image-to-report", 10)
+    hits = comparison.paired_hits(outcomes, "image-to-report", 10)
     assert hits is not None
     planned = 1
     ends = []
