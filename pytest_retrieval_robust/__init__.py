@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .core.sample_sheets import SampleSheet as SampleSheet
     from .core.searches import BreakingOutcome as BreakingOutcome
     from .core.searches import HeatMap as HeatMap
+    from .core.strata import Stratification as Stratification
     from .core.verdict import Verdict as Verdict
     from .corruptions import Corruption as Corruption
     from .corruptions import CorruptionEntry as CorruptionEntry
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from .corruptions.region import Region as Region
     from .datasets.entry import DatasetEntry as DatasetEntry
     from .datasets.retrieval_dataset import KnowsContent as KnowsContent
+    from .datasets.retrieval_dataset import KnowsStrata as KnowsStrata
     from .datasets.retrieval_dataset import RetrievalDataset as RetrievalDataset
     from .gate.record import RunRecord as RunRecord
     from .measure.api import dataset_from_lists as dataset_from_lists
@@ -160,6 +162,7 @@ _HOMES = {
     "ImageCorruption": "corruptions.image_corruption",
     "KnowsContent": "datasets",
     "KnowsEdits": "core.counterfactuals",
+    "KnowsStrata": "datasets.retrieval_dataset",
     "LoadRequest": "models",
     "MetricEntry": "retrieval.metrics",
     "MetricError": "core.errors",
@@ -191,6 +194,7 @@ _HOMES = {
     "Setting": "occluders.scene",
     "SeverityOccluder": "occluders.severity",
     "Sides": "run.perturbing",
+    "Stratification": "core.strata",
     "Subject": "run.properties",
     "TextNoise": "texts.noise",
     "TextNoiseEntry": "texts.noise",

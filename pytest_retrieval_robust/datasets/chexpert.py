@@ -26,12 +26,14 @@ FIVE = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusi
 """The five classes of the 5x200 set, of which each image shows exactly one."""
 _REPORT = "Report Impression"
 _VIEW = "Frontal/Lateral"
+_STRATA_5X200 = ("Sex", "Age", "AP/PA")
 _PLUS_COLUMNS = (
     *("path_to_image", "deid_patient_id", "split"),
     *("section_findings", "section_impression", "report"),
 )
 _PLUS_STRATA = (
     *("age", "sex", "race", "ethnicity", "interpreter_needed", "insurance_type"),
+    "ap_pa",
 )
 
 
@@ -52,10 +54,11 @@ class Options5x200:
 def read_5x200(options: Options5x200, name: str) -> SourceData:
     """The images of the table, with their impressions.
 
-    Labels are the five classes. The publication drew its images without a seed, so that
-    no two copies need agree.
+    Labels are the five classes, and strata CheXpert's own columns. The publication drew
+    its images without a seed, so that no two copies need agree.
     """
     from ._files.paths import checked_path, require_file
+    from ._files.strata import StrataOfRows
     from ._files.tables import columns_of, read_columns
     from ._files.values import positive_labels, require_unique
 
@@ -73,8 +76,12 @@ def read_5x200(options: Options5x200, name: str) -> SourceData:
     rows: list[ImageRow] = []
     texts: dict[str, Sections] = {}
     labels: dict[str, frozenset[str]] = {}
-    table_rows = read_columns(table, [path_column], [_REPORT, _VIEW, *FIVE])
-    for number, (path, own_text, view, *marks) in table_rows:
+    strata = StrataOfRows(_STRATA_5X200)
+    optional = [_REPORT, _VIEW, *_STRATA_5X200, *FIVE]
+    table_rows = read_columns(table, [path_column], optional)
+    for number, (path, own_text, view, *values) in table_rows:
+        strata.add(number, values[: len(_STRATA_5X200)])
+        marks = values[len(_STRATA_5X200) :]
         where = f"row {number} of its table"
         image = checked_path(path, where)
         # Other editions name the same image by another first folder and suffix.
@@ -100,6 +107,7 @@ def read_5x200(options: Options5x200, name: str) -> SourceData:
         locate=_folder_images(options.images, name),
         read_labels=lambda: labels,
         counts=counts,
+        strata=strata.by_name(),
     )
 
 

@@ -15,6 +15,8 @@ from ._files.columns import Columns
 from ._files.entries import Reader
 from ._files.hugging_face_splits import open_split
 from ._files.records import ImageRow, SourceData, reports_in_memory
+from ._files.strata import strata_of_words
+from ._files.strata_names import columns_read
 from ._pixels.damage import attempted, guarded, kind_of
 from .entry import DatasetEntry
 
@@ -49,8 +51,11 @@ class Options:
     """The column of studies."""
     patient: str | None = None
     """The column of patients."""
+    strata: tuple[str, ...] = ()
+    """Columns that images are grouped by, beside the strata that every data set has."""
 
-    def columns(self) -> Columns:
+    def columns(self, strata: Sequence[str]) -> Columns:
+        """The columns of what is read; `strata` are those of strata."""
         return Columns(
             text=self.text,
             findings=self.findings,
@@ -58,6 +63,7 @@ class Options:
             id=self.id,
             group=self.group,
             patient=self.patient,
+            strata=tuple(strata),
         )
 
 
@@ -69,7 +75,8 @@ def read(options: Options, name: str) -> SourceData:
     """
     opened = open_split(options.path, options.split, name)
     dataset = opened.rows
-    columns = options.columns()
+    strata = columns_read(options.strata, dataset.column_names, name)
+    columns = options.columns(strata)
     for column in (options.image, *columns.names()):
         if column not in dataset.column_names:
             names = dataset.column_names
@@ -86,6 +93,7 @@ def read(options: Options, name: str) -> SourceData:
         read_reports=reports_in_memory(images.texts),
         locate=_locator(pictures, options.image, Path(str(options.path)).expanduser()),
         counts=images.counts,
+        strata=strata_of_words(strata, images.words),
         texts_as_published=not columns.has_sections,
     )
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+    from ..core.strata import Stratification
+
 
 @runtime_checkable
 class RetrievalDataset(Protocol):
@@ -77,3 +79,19 @@ class KnowsContent(Protocol):
 
         Must be safe to call from several threads.
         """
+
+
+@runtime_checkable
+class KnowsStrata(Protocol):
+    """A data set that knows groups of its images and reports, by sex or view for instance.
+
+    `smallest_group` may be left out; it is 20 then.
+    """
+
+    @property
+    def stratifications(self) -> Sequence[Stratification]:
+        """One per stratum, each with a name of its own."""
+
+    @property
+    def smallest_group(self) -> int:
+        """Groups of fewer patients are merged before anything is shown or saved."""

@@ -13,6 +13,8 @@ from ._files.captions import CaptionRow, gather_images
 from ._files.columns import Columns
 from ._files.entries import Reader
 from ._files.records import SourceData, reports_in_memory
+from ._files.strata import strata_of_words
+from ._files.strata_names import columns_read
 from .entry import DatasetEntry
 
 
@@ -59,8 +61,11 @@ class Options:
     """The column of splits, if `split` is one of its words."""
     split: str = "all"
     """Only the rows whose `split_column` holds this word."""
+    strata: tuple[str, ...] = ()
+    """Columns that images are grouped by, beside the strata that every data set has."""
 
-    def columns(self) -> Columns:
+    def columns(self, strata: Sequence[str]) -> Columns:
+        """The columns of what is read; `strata` are those of strata."""
         return Columns(
             text=self.text,
             findings=self.findings,
@@ -69,6 +74,7 @@ class Options:
             group=self.group,
             patient=self.patient,
             view=self.view_column,
+            strata=tuple(strata),
         )
 
     def labels(self) -> list[str]:
@@ -85,6 +91,7 @@ def read(options: Options, name: str) -> SourceData:
     """
     from ._files.folder_images import FolderImages
     from ._files.paths import require_file, require_root
+    from ._files.tables import columns_of
 
     table = require_file(options.path, "path", name, "one row per image")
     root = require_root(
@@ -98,8 +105,11 @@ def read(options: Options, name: str) -> SourceData:
             f"Expected split_column beside split={options.split!r} of {name}, got none."
             " Name the column."
         )
-    rows = _read_rows(table, root, options)
-    columns = options.columns()
+    strata: list[str] = []
+    if options.strata:
+        strata = columns_read(options.strata, columns_of(table), name)
+    columns = options.columns(strata)
+    rows = _read_rows(table, root, options, columns)
     images = gather_images(rows, columns.id_columns)
     return SourceData(
         name=name,
@@ -109,16 +119,18 @@ def read(options: Options, name: str) -> SourceData:
         locate=FolderImages(root, array=options.array),
         read_labels=(lambda: images.labels) if options.labels() else None,
         counts=images.counts,
+        strata=strata_of_words(strata, images.words),
         texts_as_published=not columns.has_sections,
     )
 
 
-def _read_rows(table: Path, root: Path, options: Options) -> list[CaptionRow]:
+def _read_rows(
+    table: Path, root: Path, options: Options, columns: Columns
+) -> list[CaptionRow]:
     from ._files.paths import relative_path, same_file
     from ._files.tables import read_rows
     from ._files.values import as_text
 
-    columns = options.columns()
     label_columns = options.labels()
     names = [options.image, *columns.names(), *label_columns]
     if options.split_column is not None:

@@ -16,6 +16,7 @@ from ..core.catalogue import Catalogues
 from ..core.device import resolve_device
 from ..core.errors import RobustError, UnknownNameError
 from ..core.outcomes import Outcome
+from ..core.strata import SMALLEST_GROUP
 from ..core.words import known_word
 from ..models import (
     DualEncoder,
@@ -218,6 +219,8 @@ def dataset_from_lists(
     split: str = "all",
     relevance: str = "same-text",
     on_error: str = "fail",
+    group_by: Sequence[str] = (),
+    smallest_group: int = SMALLEST_GROUP,
 ) -> RetrievalDataset:
     """A data set of your own from lists that have one item per image, in the same order.
 
@@ -233,22 +236,34 @@ def dataset_from_lists(
         ids: One per image, unique; by default its place in the list.
         studies: Images of one study share a report, for `same-study` and `same-labels`.
         labels: A list of words per image, for `same-labels`.
-        strata: What else is known of the images, for analyses of your own: lists by
-            name, `{"sex": [...], "scanner": [...]}`, with a word or number per image.
-            `dataset.strata` has them for the images that are used.
+        strata: What else is known of the images: lists by name, `{"sex": [...],
+            "scanner": [...]}`, with a word or number per image. `dataset.strata` has
+            them for the images that are used.
         split: What the part of the data is called.
         relevance: Which reports are right for an image: `same-text`, `strict-id`,
             `same-study` or `same-labels`.
         on_error: `skip` leaves out images that cannot be read, at most 5 % of them.
+        group_by: Names of `strata`, `finding` or `length`: the groups of images and
+            reports that a run tells apart and saves.
+        smallest_group: Groups of fewer patients are merged into one (1 or more).
 
     Raises:
+        UnknownNameError: `group_by` names no stratum.
         DatasetError: Lists differ in length, an id is there twice, or an item is none of
             these.
     """
     from ..datasets._files.lists import ImageLists, dataset_of
 
     lists = ImageLists(images, reports, ids, patients, studies, labels, strata)
-    return dataset_of(name, lists, split=split, relevance=relevance, on_error=on_error)
+    return dataset_of(
+        name,
+        lists,
+        split=split,
+        relevance=relevance,
+        on_error=on_error,
+        group_by=group_by,
+        smallest_group=smallest_group,
+    )
 
 
 def load_dataset(name: str, **options: object) -> RetrievalDataset:

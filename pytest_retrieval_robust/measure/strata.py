@@ -7,7 +7,7 @@ data set's `smallest_group` are merged before anything leaves this module.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from ..core.strata import (
     Stratum,
     StratumGroup,
 )
+from ..core.words import counted
 from .queries import cluster_labels
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ _KINDS: tuple[tuple[str, GroupKind], ...] = (
     (TOO_SMALL, "too small"),
 )
 """The groups that no data set names, in the order in which they follow the named ones."""
+_OF_PERSONS = ("sex", "gender", "race", "ethnicity")
+"""Strata of which a patient has one value, where those of views and ages may change."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,6 +54,8 @@ class EvaluatedStrata:
     """(S, images) the group of each image in each stratum: places in its `groups`."""
     report_codes: Codes
     """(S, reports) likewise."""
+    patients_in_several: Mapping[str, int]
+    """Strata of persons, such as sex -> patients whose images are in several groups."""
 
     def arrays(self) -> dict[str, Codes]:
         """The codes as a saved run names them; empty without strata."""
@@ -70,9 +75,10 @@ def evaluated_strata(pairs: Pairs) -> EvaluatedStrata:
     smallest = smallest_group_of(pairs.dataset)
     if not stratifications:
         none = np.zeros((0, 0), dtype=np.int64)
-        return EvaluatedStrata((), none, none)
+        return EvaluatedStrata((), none, none, {})
     image_patients, report_patients = cluster_labels(pairs)
     strata = []
+    patients_in_several = {}
     image_codes = []
     report_codes = []
     for stratification in stratifications:
@@ -93,9 +99,18 @@ def evaluated_strata(pairs: Pairs) -> EvaluatedStrata:
             stratification, smallest, codes_of_images, codes_of_reports
         )
         strata.append(stratum)
+        if stratification.name.lower() in _OF_PERSONS:
+            patients_in_several[stratification.name] = _in_several_groups(
+                stratification.image_codes[pairs.images], image_patients
+            )
         image_codes.append(places[codes_of_images])
         report_codes.append(places[codes_of_reports])
-    return EvaluatedStrata(tuple(strata), np.stack(image_codes), np.stack(report_codes))
+    return EvaluatedStrata(
+        tuple(strata),
+        np.stack(image_codes),
+        np.stack(report_codes),
+        patients_in_several,
+    )
 
 
 def stratifications_of(dataset: RetrievalDataset) -> tuple[Stratification, ...]:
@@ -161,12 +176,12 @@ def strata_lines(strata: EvaluatedStrata) -> Iterator[str]:
         for group in stratum.groups:
             note = ""
             if group.kind == "too small":
-                note = f", of fewer than {stratum.smallest_group} patients each"
+                note = f" (merged, because of fewer than {stratum.smallest_group} patients)"
             yield f"    {group.name}{note}: {group.images}, {group.reports}"
 
 
 def strata_warnings(dataset: str, strata: EvaluatedStrata) -> Iterator[str]:
-    """Sentences about strata that tell nothing apart."""
+    """Sentences about strata that tell nothing apart, or contradict themselves."""
     for stratum in strata.strata:
         if len(stratum.groups) == 1:
             yield (
@@ -174,10 +189,25 @@ def strata_warnings(dataset: str, strata: EvaluatedStrata) -> Iterator[str]:
                 f" one: all is {stratum.groups[0].name!r}. Leave the stratum out, or read"
                 " more of the data."
             )
+    for name, patients in strata.patients_in_several.items():
+        if patients:
+            yield (
+                f"Expected one {name} per patient of {dataset}, got several for"
+                f" {counted(patients, 'patient')}: each image counts with its own value."
+                " Check the table."
+            )
 
 
 def _patients_in(pairs: Codes, groups: Codes) -> int:
     return len(np.unique(pairs[1, np.isin(pairs[0], groups)]))
+
+
+def _in_several_groups(codes: Codes, patients: Codes) -> int:
+    """The patients with several known values."""
+    is_known = codes >= 0
+    pairs = np.unique(np.stack([codes[is_known], patients[is_known]]), axis=1)
+    _, values = np.unique(pairs[1], return_counts=True)
+    return int((values > 1).sum())
 
 
 def _without_negatives(codes: Codes, names: int) -> Codes:

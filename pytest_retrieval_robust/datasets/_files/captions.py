@@ -20,6 +20,8 @@ from .values import same_numbers
 
 IdColumns = Mapping[str, str | None]
 """`id`, `group` and `patient` -> the column that holds it, None if there is none."""
+_CALLED = {"strata": "word of each stratum"}
+"""What messages call a field that no single column holds."""
 
 
 @dataclass(repr=False, slots=True)
@@ -43,6 +45,8 @@ class CaptionRow:
     impression: str = ""
     has_sections: bool = False
     labels: frozenset[str] = frozenset()
+    strata: tuple[str, ...] = ()
+    """A word of each stratum."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,6 +56,8 @@ class GatheredImages:
     rows: Sequence[ImageRow]
     texts: Mapping[str, Sections]
     labels: Mapping[str, frozenset[str]]
+    words: Mapping[int, tuple[str, ...]]
+    """`ImageRow.row` -> the image's word of each stratum."""
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -91,7 +97,8 @@ def gather_images(rows: Sequence[CaptionRow], columns: IdColumns) -> GatheredIma
     _require_distinct_ids(first_rows, images)
     repeated = len(rows) - len(images)
     counts = {"rows that add a text to an image": repeated} if repeated else {}
-    return GatheredImages(images, texts, labels, counts)
+    words = {row.number: row.strata for row in first_rows}
+    return GatheredImages(images, texts, labels, words, counts)
 
 
 def _drop_decimals(rows: Sequence[CaptionRow], columns: IdColumns) -> None:
@@ -172,13 +179,14 @@ def _require_agreement(image_rows: Sequence[CaptionRow], columns: IdColumns) -> 
 
 
 def _require_same_words(first: CaptionRow, row: CaptionRow, columns: IdColumns) -> None:
-    for key in ("id", "group", "patient", "view"):
+    for key in ("id", "group", "patient", "view", "strata"):
         if getattr(first, key) == getattr(row, key):
             continue
         advice = "Fix it."
         if key == "id":
             advice = "Leave `id` out, so that its rows are captions of one image."
+        called = columns.get(key) or _CALLED.get(key, key)
         raise DatasetError(
-            f"Expected one {columns.get(key) or key} per image, got another one for the"
+            f"Expected one {called} per image, got another one for the"
             f" image of row {first.number} in {row.where}. {advice}"
         )

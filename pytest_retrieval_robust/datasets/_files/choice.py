@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...core.catalogue import unknown_name
 from ...core.errors import DatasetError
+from ...core.strata import SMALLEST_GROUP
 from .._pixels.stored_image import require_bits
 from .relevance import RULES
 from .text_policy import policy
@@ -46,6 +47,11 @@ class Choice:
     less than they can hold.
     """
 
+    strata: tuple[str, ...] = ()
+    """What groups of images and reports are told apart by; no part of the fingerprint."""
+    smallest_group: int = SMALLEST_GROUP
+    """Patients that a group must have to be shown under its name."""
+
     def __post_init__(self) -> None:
         # Raises for an unknown word.
         policy(self.text)
@@ -64,6 +70,12 @@ class Choice:
                 " Fix it."
             )
         require_bits(self.bits)
+        is_whole = type(self.smallest_group) is int
+        if not is_whole or self.smallest_group < 1:
+            raise DatasetError(
+                "Expected smallest_group as a whole number of at least 1, got"
+                f" smallest_group={self.smallest_group!r}. Omit it for {SMALLEST_GROUP}."
+            )
 
     def __repr__(self) -> str:
         return f"<Choice text={self.text!r}, relevance={self.relevance!r}>"

@@ -13,6 +13,7 @@ from .paths import shown_path
 from .records import ImageRow, Sections, SourceData
 from .relevance import pair
 from .report_dataset import ReportDataset, labels_of
+from .stratify import Chosen, require_known, stratify
 from .tables import first_column
 from .text_policy import as_compared, policy
 
@@ -22,6 +23,7 @@ def choose(source: SourceData, choice: Choice) -> ReportDataset:
 
     Every image that is left out is counted by its reason.
     """
+    require_known(source, choice.strata)
     selection = _Selection(source, choice, list(source.images), dict(source.counts))
     selection.counts["images"] = len(selection.rows)
     selection.keep_view()
@@ -45,7 +47,19 @@ def choose(source: SourceData, choice: Choice) -> ReportDataset:
     masks = None
     if choice.masks is not None:
         masks = open_masks(choice.masks, (row.id for row in rows), name=source.name)
-    return ReportDataset(source, choice, rows, texts, pairing, counts, masks)
+    chosen = Chosen(source, rows, texts, pairing, choice.relevance)
+    stratified = stratify(chosen, choice.strata)
+    counts.update(stratified.counts)
+    return ReportDataset(
+        source,
+        choice,
+        rows,
+        texts,
+        pairing,
+        counts,
+        masks,
+        stratified.stratifications,
+    )
 
 
 @dataclass(repr=False)

@@ -22,6 +22,7 @@ class Columns:
     group: str | None = None
     patient: str | None = None
     view: str | None = None
+    strata: tuple[str, ...] = ()
 
     @property
     def has_sections(self) -> bool:
@@ -34,7 +35,8 @@ class Columns:
 
     def names(self) -> list[str]:
         """The columns to read, each once."""
-        names = (getattr(self, field.name) for field in fields(self))
+        single = (field.name for field in fields(self) if field.name != "strata")
+        names = (*(getattr(self, field) for field in single), *self.strata)
         return list(dict.fromkeys(name for name in names if name is not None))
 
     def row_of(self, values: Mapping[str, Any], number: int, where: str) -> CaptionRow:
@@ -64,4 +66,5 @@ class Columns:
             findings=section(self.findings),
             impression=section(self.impression),
             has_sections=self.has_sections,
+            strata=tuple(word(column).strip() for column in self.strata),
         )

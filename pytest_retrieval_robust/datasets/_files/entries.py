@@ -11,6 +11,7 @@ from ...core.counterfactuals import RULES
 from ...core.errors import RobustError
 from ...core.foreign import let_go
 from ..entry import DatasetEntry
+from .strata_names import strata_names
 
 if TYPE_CHECKING:
     from .records import SourceData
@@ -30,6 +31,8 @@ _CHOICES: Mapping[str, Parse] = {
     "on_error": str,
     "most_skipped": float,
     "bits": int,
+    "strata": strata_names,
+    "smallest_group": int,
 }
 """The fields of `Choice`, and what reads their text."""
 _CHOICE_DEFAULTS: Mapping[str, object] = {
@@ -41,12 +44,17 @@ _CHOICE_DEFAULTS: Mapping[str, object] = {
 """Defaults that a data set's name leaves out. `Choice` itself is not imported for them:
 it needs numpy.
 """
+_SHARED = ("strata",)
+"""Fields of `Choice` that a reader's own options may have too, to read their columns."""
 _CHOICE_PATHS = ("subset", "masks", "counterfactuals")
 _PATHS = (
     *("reports", "images", "path", "root", "views", "labels", "sections", "metadata"),
+    "patients",
     *_CHOICE_PATHS,
 )
 """Options that are paths: no part of a data set's name."""
+_NOT_IN_NAMES = (*_PATHS, "strata", "smallest_group")
+"""Options that change no number of a run: what is grouped is the same data."""
 
 
 class Options(Protocol):
@@ -72,7 +80,11 @@ class Reader(Generic[OptionsT]):
 
     def entry(self) -> DatasetEntry:
         """The data set as an entry of the catalogue."""
-        own = {key: _parse_of(default) for key, default in self._defaults.items()}
+        own = {
+            key: _parse_of(default)
+            for key, default in self._defaults.items()
+            if key not in _SHARED
+        }
         choices = {key: _CHOICES[field] for key, field in self._choices.items()}
         return DatasetEntry(
             self.name,
@@ -95,7 +107,10 @@ class Reader(Generic[OptionsT]):
         A user's own table calls its column `text`; the policy is then `text_policy`.
         """
         own = self._defaults
-        return {("text_policy" if field in own else field): field for field in _CHOICES}
+        return {
+            "text_policy" if field in own and field not in _SHARED else field: field
+            for field in _CHOICES
+        }
 
     def _load(self, name: str | None = None, **options: Any) -> ReportDataset:
         __tracebackhide__ = True
@@ -116,6 +131,12 @@ class Reader(Generic[OptionsT]):
         for parameter, field in self._choices.items():
             if parameter in options:
                 chosen[field] = options.pop(parameter)
+        if "strata" in chosen:
+            chosen["strata"] = strata_names(chosen["strata"])
+        # Readers of columns must know which ones.
+        for field in _SHARED:
+            if field in chosen and field in self._defaults:
+                options[field] = chosen[field]
         for field in _CHOICE_PATHS:
             if chosen.get(field) not in (None, RULES):
                 chosen[field] = Path(chosen[field]).expanduser()
@@ -130,7 +151,7 @@ class Reader(Generic[OptionsT]):
         for key in (*self._defaults, *self._choices):
             value = options.get(key)
             is_default = value is None or value == defaults.get(key)
-            if key not in _PATHS and not is_default:
+            if key not in _NOT_IN_NAMES and not is_default:
                 parts.append(f"{key}={value}")
         return f"{self.name}({','.join(parts)})" if parts else self.name
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 
 from ...core.errors import DatasetError
+from ...core.strata import SMALLEST_GROUP
 from ...core.words import counted
 from .._pixels.damage import attempted, kind_of
 from .._pixels.stored_image import StoredImage
@@ -20,6 +21,7 @@ from .choice import Choice
 from .choosing import choose
 from .records import ImageRow, SourceData, reports_in_memory
 from .report_dataset import ReportDataset
+from .strata_names import strata_names
 from .values import as_text, captions_of, is_missing
 
 if TYPE_CHECKING:
@@ -95,7 +97,14 @@ class ImageLists:
 
 
 def dataset_of(
-    name: str, lists: ImageLists, *, split: str, relevance: str, on_error: str
+    name: str,
+    lists: ImageLists,
+    *,
+    split: str,
+    relevance: str,
+    on_error: str,
+    group_by: Sequence[str] = (),
+    smallest_group: int = SMALLEST_GROUP,
 ) -> ReportDataset:
     """The data set of `api.dataset_from_lists`."""
     for option, value in (("name", name), ("split", split)):
@@ -105,7 +114,13 @@ def dataset_of(
             )
     values = lists.checked(name)
     # Before any image is looked at: mistakes in a word are reported at once.
-    choice = Choice("full", relevance, on_error=on_error)
+    choice = Choice(
+        "full",
+        relevance,
+        on_error=on_error,
+        strata=strata_names(group_by),
+        smallest_group=smallest_group,
+    )
     sources = [
         _source(image, _ITEM.format(number))
         for number, image in enumerate(values["images"])

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...core.errors import DatasetError
 from ...core.fresh import gives_new_memory
 from ...core.shown import facts_as_html, plain
+from ...core.strata import Stratification
 from ...core.words import counted
 from .choice import Choice
 from .folder_images import FolderImages
@@ -46,6 +47,8 @@ class ReportDataset:
     counts: Mapping[str, int] = field(default_factory=dict)
     """What was found, and what each filter left out, in order."""
     mask_folder: MaskFolder | None = None
+    stratifications: Sequence[Stratification] = ()
+    """The strata that were chosen, in their order: groups of images and reports."""
 
     def __repr__(self) -> str:
         images = counted(len(self.rows), "image")
@@ -98,6 +101,11 @@ class ReportDataset:
     def most_skipped(self) -> float:
         """The share of images that may be left out."""
         return self.choice.most_skipped
+
+    @property
+    def smallest_group(self) -> int:
+        """The patients that a group of a stratum must have to be shown under its name."""
+        return self.choice.smallest_group
 
     @property
     def counterfactuals(self) -> Path | str | None:

@@ -5,6 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 
+def strata_of_words(
+    names: Sequence[str], words_of_row: Mapping[int, Sequence[str]]
+) -> Mapping[str, Sequence[str]]:
+    """`SourceData.strata` of columns that a user named, from the words of each row.
+
+    A column without any word stays: it was asked for.
+    """
+    rows = range(max(words_of_row, default=0) + 1)
+    none = [""] * len(names)
+    return {
+        name: [words_of_row.get(row, none)[place] for row in rows]
+        for place, name in enumerate(names)
+    }
+
+
 class StrataOfRows:
     """The words of each row of a table, by what they tell."""
 

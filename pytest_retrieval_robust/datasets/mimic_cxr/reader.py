@@ -39,6 +39,12 @@ class Options:
     """
     split: str = "test"
     """`test`, `validate`, `train` or `all`: the official one."""
+    patients: str | Path | None = None
+    """`patients.csv.gz` of MIMIC-IV, or its folder: sexes and ages, which MIMIC-CXR lacks."""
+    strata: tuple[str, ...] = ()
+    """`projection` (ViewPosition as written), and with `patients` `sex` and `age`, beside
+    the strata that every data set has.
+    """
 
 
 def read(options: Options, name: str) -> SourceData:
@@ -49,6 +55,7 @@ def read(options: Options, name: str) -> SourceData:
     not UTF-8 is read as Latin-1 and counted. Patients are subject ids.
     """
     from .index import SPLITS, read_index
+    from .patients import patient_table, strata_of_tables
 
     split = options.split
     if split not in (*SPLITS, "all"):
@@ -68,6 +75,11 @@ def read(options: Options, name: str) -> SourceData:
         f"images of {part}": int((index.split == number).sum())
         for number, part in enumerate(SPLITS)
     }
+    strata = {}
+    if options.strata:
+        patients = patient_table(options.patients, name)
+        metadata = table_of(tables, "metadata", name)
+        strata = strata_of_tables(rows, metadata, patients)
     return SourceData(
         name=name,
         split=split,
@@ -76,6 +88,7 @@ def read(options: Options, name: str) -> SourceData:
         locate=None if root is None else _locator(root),
         read_labels=None if labels is None else lambda: _labels(labels),
         counts=counts,
+        strata=strata,
     )
 
 

@@ -23,8 +23,13 @@ def load(**options: Any) -> SyntheticCxr:
 
 def canonical_name(**options: Any) -> str:
     """The name of the data set with these options; `DatasetError` for one out of range."""
+    from .._files.strata_names import strata_names
     from .settings import CxrSettings
+    from .strata import require_strata
 
+    # What is grouped is the same data: strata are no part of its name.
+    require_strata(strata_names(options.pop("strata", ())))
+    options.pop("smallest_group", None)
     return CxrSettings(**options).name
 
 
@@ -32,6 +37,12 @@ def _size(text: str) -> int | tuple[int, int]:
     from .settings import read_size
 
     return read_size(text)
+
+
+def _strata(text: str) -> tuple[str, ...]:
+    from .._files.strata_names import strata_names
+
+    return strata_names(text)
 
 
 def register(catalogue: _Catalogue) -> None:
@@ -48,6 +59,8 @@ def register(catalogue: _Catalogue) -> None:
                 "prevalence": float,
                 "relevance": str,
                 "labels": str,
+                "strata": _strata,
+                "smallest_group": int,
             },
             canonical_name=canonical_name,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from hashlib import sha256
@@ -19,7 +19,9 @@ from ...core.counterfactuals import EditedReports
 from ...core.errors import DatasetError
 from ...core.fresh import gives_new_memory
 from ...core.shown import facts_as_html
+from ...core.strata import SMALLEST_GROUP, Stratification
 from ...core.words import counted, known_word
+from .._files.strata_names import strata_names
 from .edits import edit_reports
 from .labels import (
     label_matrix,
@@ -39,6 +41,7 @@ from .settings import (
     RELEVANCES,
     CxrSettings,
 )
+from .strata import require_strata, stratify
 from .studies import NORMAL, Study, draw
 
 # Part of every fingerprint: raise it whenever a picture or a report comes out differently.
@@ -69,9 +72,13 @@ class SyntheticCxr:
             one report, right for all of their images. `strict-id`: only the image's
             own. `same-labels`: every one with the same set of labels.
         labels: `sided` (`effusion right`) or `unsided` (`effusion`): what labels tell apart.
+        strata: What groups of images and reports are told apart by: `finding`,
+            `finding:LABEL`, `side`, `device`, `length`. It changes no number of a run.
+        smallest_group: Groups of fewer images are merged into one (1 or more).
 
     Raises:
         DatasetError: A choice is out of range.
+        UnknownNameError: A stratum is none of these.
     """
 
     def __init__(
@@ -82,7 +89,12 @@ class SyntheticCxr:
         prevalence: float | None = None,
         relevance: str = "same-text",
         labels: str = "sided",
+        strata: Sequence[str] | str = (),
+        smallest_group: int = SMALLEST_GROUP,
     ) -> None:
+        self.smallest_group = smallest_group
+        self._strata = strata_names(strata)
+        require_strata(self._strata)
         self.settings = CxrSettings(pairs, size, split, prevalence, relevance, labels)
         studies = _studies(split, prevalence)
         self.studies = tuple(islice(studies, pairs))
@@ -146,6 +158,20 @@ class SyntheticCxr:
     def report_label_matrix(self) -> NDArray[np.bool_]:
         """(reports, labels) what each report says."""
         return self.label_matrix[self._pairing.sources]
+
+    @cached_property
+    def stratifications(self) -> tuple[Stratification, ...]:
+        """The strata that were chosen, in their order."""
+        # By equal texts, under every rule: equal labels join images and reports of others.
+        own = self._pairing
+        if self.relevance == "same-labels":
+            own = pair(self._texts, self._label_sets, "same-text")
+        return tuple(
+            stratify(
+                name, self.studies, self.reports, own.image_groups, own.report_groups
+            )
+            for name in self._strata
+        )
 
     @cached_property
     def fingerprint(self) -> str:

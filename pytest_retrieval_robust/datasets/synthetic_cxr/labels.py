@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.words import known_word
+from .facts import DEVICES
 from .settings import LABELS
 from .studies import SLOTS, Study
 
@@ -47,6 +48,16 @@ def label_set(study: Study, scheme: str) -> frozenset[str]:
     for slot in SLOTS:
         if study.has(slot.name):
             labels.update(_labels(slot.name, study[slot.name], scheme))
+    return frozenset(labels)
+
+
+def device_set(study: Study, scheme: str = "unsided") -> frozenset[str]:
+    """The labels of the devices that the study shows."""
+    known_word("labels", scheme, LABELS)
+    labels: set[str] = set()
+    for slot in DEVICES:
+        if study.has(slot):
+            labels.update(_labels(slot, study[slot], scheme))
     return frozenset(labels)
 
 

@@ -16,6 +16,8 @@ from ...core.files import open_regular
 from .._files.captions import CaptionRow, gather_images
 from .._files.paths import shown_path
 from .._files.records import ImageRow, SourceData, reports_in_memory
+from .._files.strata import strata_of_words
+from .._files.strata_names import BUILT_IN, WITH_FINDING, columns_read
 from .._files.text_policy import decoded
 from .._files.values import as_text, captions_of
 from .._pixels.damage import attempted, kind_of
@@ -51,13 +53,25 @@ class Options:
     """The field of the .json member that names the study."""
     patient: str | None = None
     """The field of the .json member that names the patient."""
+    strata: tuple[str, ...] = ()
+    """Fields of the .json member that images are grouped by, beside the strata that every
+    data set has.
+    """
 
     def fields(self) -> list[str]:
-        """The fields of the .json member that are read."""
+        """The fields of the .json member that every sample must have."""
         names = [name for name in (self.group, self.patient) if name]
         if self.text not in (_WHOLE, _LINES):
             names.append(self.text)
         return names
+
+    def strata_fields(self) -> list[str]:
+        """The fields of strata, which a sample may lack."""
+        return [
+            name
+            for name in self.strata
+            if name not in BUILT_IN and not name.startswith(WITH_FINDING)
+        ]
 
 
 def read(options: Options, name: str) -> SourceData:
@@ -71,6 +85,7 @@ def read(options: Options, name: str) -> SourceData:
     shards = _shards(options.path, name)
     rows: list[CaptionRow] = []
     where_of_key: dict[str, str] = {}
+    fields_seen: set[str] = set()
     passed_over = 0
     for number, file in enumerate(shards, 1):
         shard = Shard(file, number)
@@ -81,7 +96,7 @@ def read(options: Options, name: str) -> SourceData:
                     f" again in {sample.where}. Leave one of them out."
                 )
             where_of_key[sample.key] = sample.where
-            row = _row(sample, stream, options, len(rows) + 1)
+            row = _row(sample, stream, options, len(rows) + 1, fields_seen)
             row.location = f"{number}:{row.location}:{sample.where}"
             rows.append(row)
         # Only when the whole shard was read does it know the number.
@@ -89,6 +104,9 @@ def read(options: Options, name: str) -> SourceData:
     images = gather_images(
         rows, {"id": None, "group": options.group, "patient": options.patient}
     )
+    strata = options.strata_fields()
+    # Of all samples: one of them may lack a value, and so its field.
+    columns_read(options.strata, sorted(fields_seen), name)
     counts = {"shards": len(shards)}
     if passed_over:
         counts["members that belong to no sample"] = passed_over
@@ -99,6 +117,7 @@ def read(options: Options, name: str) -> SourceData:
         read_reports=reports_in_memory(images.texts),
         locate=lambda row: _located(shards, row),
         counts=counts,
+        strata=strata_of_words(strata, images.words),
         texts_as_published=True,
     )
 
@@ -143,11 +162,22 @@ def _expanded(pattern: str) -> list[str]:
     return [f"{before}{str(number).zfill(len(first))}{after}" for number in numbers]
 
 
-def _row(sample: Sample, stream: BinaryIO, options: Options, number: int) -> CaptionRow:
+def _row(
+    sample: Sample,
+    stream: BinaryIO,
+    options: Options,
+    number: int,
+    fields_seen: set[str],
+) -> CaptionRow:
+    """A sample as an image's captions; the fields of its .json are added to `fields_seen`."""
     # A sample without its image is refused before its texts are read.
     image = sample.image()
     names = options.fields()
-    values = _fields(sample, stream, names) if names else {}
+    strata = options.strata_fields()
+    values: dict[str, Any] = {}
+    if names or (strata and "json" in sample.members):
+        values = _fields(sample, stream, names)
+        fields_seen.update(values)
 
     def word(name: str | None) -> str:
         return as_text(values[name], name, sample.where).strip() if name else ""
@@ -166,6 +196,9 @@ def _row(sample: Sample, stream: BinaryIO, options: Options, number: int) -> Cap
         group=word(options.group),
         patient=word(options.patient),
         captions=captions,
+        strata=tuple(
+            as_text(values.get(field), field, sample.where).strip() for field in strata
+        ),
     )
 
 
@@ -220,9 +253,10 @@ def _content(sample: Sample, stream: BinaryIO, kind: str) -> bytes:
 
 
 def _fields(sample: Sample, stream: BinaryIO, names: list[str]) -> dict[str, Any]:
-    """The fields of these names of the sample's .json member."""
+    """The fields of the sample's .json member, which has to have those of these names."""
     content = _content(sample, stream, "json")
-    expected = f"Expected a JSON object with {', '.join(names)}"
+    listed = f" with {', '.join(names)}" if names else ""
+    expected = f"Expected a JSON object{listed}"
     values = attempted(
         lambda: json.loads(content),
         lambda error: DatasetError(
@@ -240,7 +274,7 @@ def _fields(sample: Sample, stream: BinaryIO, names: list[str]) -> dict[str, Any
                 f"{expected}, got none with {name!r} in {sample.where}. Fix it, or name"
                 " its field."
             )
-    return {name: values[name] for name in names}
+    return values
 
 
 def _located(shards: list[Path], row: ImageRow) -> StoredImage:

@@ -156,7 +156,10 @@ def test_chexpert_plus(tmp_path: Path) -> None:
     assert list(dataset.reports) == ["Big heart.", "Clear. None."]
     assert list(dataset.patients) == ["patient00001", "patient00002"]
     assert dataset.image(0).size == (32, 40)  # the table says .jpg
-    assert dataset.strata == {"race": ("race 1", "race 2")}
+    assert dataset.strata == {
+        "race": ("race 1", "race 2"),
+        "ap_pa": ("AP", "AP"),
+    }
     assert len(load_dataset("chexpert-plus", **options, split="all").image_ids) == 4
     labels = tmp_path / "impression_fixed.json"
     marks = [
