@@ -42,6 +42,10 @@ class GateKind(StrEnum):
     """The share of images whose own report beats its edits; `GateKey.name` is their kind."""
     DISTRACTOR_RECALL = "distractor_recall"
     """Recall@k image-to-report with all edits of reports in the gallery."""
+    WORST_GROUP = "worst_group"
+    """Recall@k of the group of a stratum that has the lowest."""
+    GROUP_GAP = "group_gap"
+    """The greatest difference of Recall@k between two groups of a stratum."""
     BASELINE = "not_worse_than_baseline"
     MCE = "mce"
     """The mean over perturbations of the error as a multiple of the baseline's."""
@@ -65,6 +69,11 @@ class GateKind(StrEnum):
         verdicts names the set.
         """
         return self in (GateKind.MCE, GateKind.RELATIVE_MCE, GateKind.WORST_CE)
+
+    @property
+    def is_of_groups(self) -> bool:
+        """Whether it is about the groups of a stratum alone."""
+        return self in (GateKind.WORST_GROUP, GateKind.GROUP_GAP)
 
     @property
     def needs_baseline(self) -> bool:
@@ -113,6 +122,8 @@ class GateKey:
     'metric hit-rate(k=3)'
     >>> str(GateKey(GateKind.COUNTERFACTUAL, name="negation"))
     'counterfactual negation'
+    >>> str(GateKey(GateKind.WORST_GROUP, 10, "image-to-report", stratum="view"))
+    'worst_group@10 by view image-to-report'
     """
 
     kind: GateKind
@@ -126,6 +137,10 @@ class GateKey:
     """The registered metric that a gate of the kind `METRIC` judges, or the kind of edits
     of one of the kind `COUNTERFACTUAL`: None there is all kinds.
     """
+    stratum: str | None = None
+    """Whose groups it judges one by one: of all gates on groups, and of baseline gates
+    that ask for every group.
+    """
 
     def __str__(self) -> str:
         head = self.kind.value if self.k is None else f"{self.kind.value}@{self.k}"
@@ -136,6 +151,8 @@ class GateKey:
             words.append(self.metric)
         if self.over == "cells":
             words.append("cell")
+        if self.stratum is not None:
+            words.append(f"by {self.stratum}")
         if self.direction is not None:
             words.append(self.direction)
         return " ".join(words)
@@ -168,12 +185,13 @@ class GateKey:
             return cls(kind, name=match["name"])
         k = None if match["k"] is None else int(match["k"])
         direction = next((d for d in DIRECTIONS if d == match["direction"]), None)
+        stratum = match["stratum"]
         if kind is not GateKind.BASELINE:
-            return cls(kind, k, direction)
+            return cls(kind, k, direction, stratum=stratum)
         # Text leaves out what is usual: recall, over levels.
         over: Over = "levels" if match["cell"] is None else "cells"
         metric: Metric = next((m for m in METRICS if m == match["metric"]), "recall")
-        return cls(kind, k, direction, over, metric)
+        return cls(kind, k, direction, over, metric, stratum=stratum)
 
     @classmethod
     def _of_metric_match(cls, match: re.Match[str]) -> GateKey | None:
@@ -188,6 +206,8 @@ class GateKey:
         """Whether it judges one cell: what a table of cells can mark."""
         if self.kind is GateKind.BASELINE:
             return self.over == "cells"
+        if self.kind.is_of_groups:
+            return True
         return self.kind in (GateKind.RECALL, GateKind.RETENTION, GateKind.METRIC)
 
     @property
@@ -210,7 +230,7 @@ class GateKey:
 _GATE_TEXT = re.compile(
     rf"(?P<kind>{'|'.join(GateKind)})(?:@(?P<k>[1-9][0-9]*))?"
     rf"(?: (?P<metric>{'|'.join(METRICS)}))?(?P<cell> cell)?"
-    rf"(?: (?P<direction>{'|'.join(DIRECTIONS)}))?"
+    rf"(?: by (?P<stratum>\S.*?))?(?: (?P<direction>{'|'.join(DIRECTIONS)}))?"
 )
 _EDITS_TEXT = re.compile(rf"(?P<kind>{GateKind.COUNTERFACTUAL}) (?P<name>\S.*)")
 _METRIC_TEXT = re.compile(

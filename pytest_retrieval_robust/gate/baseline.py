@@ -24,7 +24,9 @@ from .chance import least_by_chance, nothing_to_lose, unless_it_cannot_fail
 from .decision import ROUNDING, Decision
 from .difference import Difference, Errors, NotComparable, non_inferior
 from .floors import SHARES, WEAK
+from .group_difference import GroupDifference
 from .number_words import number_name, quantity, settled_by
+from .small_groups import unless_groups_are_too_small
 
 if TYPE_CHECKING:
     from .comparison import Comparison
@@ -71,6 +73,8 @@ class BaselineLimit:
     margin: float
     over: Over = "levels"
     metric: Metric = "recall"
+    stratum: str | None = None
+    """Whose groups must all lose no more; None of all queries together."""
 
     def __post_init__(self) -> None:
         known_word("over", self.over, OVERS)
@@ -78,7 +82,13 @@ class BaselineLimit:
 
     @property
     def key(self) -> GateKey:
-        return GateKey(GateKind.BASELINE, self.k, None, self.over, self.metric)
+        return GateKey(
+            GateKind.BASELINE,
+            self.k,
+            over=self.over,
+            metric=self.metric,
+            stratum=self.stratum,
+        )
 
     def gate(self, direction: Direction) -> GateKey:
         """The gate that its verdicts name."""
@@ -121,6 +131,9 @@ class BaselineLimit:
             sentence = f"{numbers.subject}: not compared, because {difference.reason}."
             return self._unmeasured(numbers, "inconclusive", sentence)
         verdict = self._compared(numbers, difference, errors, decision)
+        if isinstance(difference, GroupDifference):
+            grouping = difference.grouping
+            verdict = unless_groups_are_too_small(verdict, grouping, decision)
         scores = numbers.curve.clean.scores(numbers.direction)
         can_fail = self._can_fail(numbers, difference)
         return unless_it_cannot_fail(verdict, scores, self.k, can_fail=can_fail)
@@ -217,6 +230,8 @@ class BaselineLimit:
         subject = quantity(GateKind(self.metric), self.k, family)
         if self.metric == "retention":
             subject = f"mean {subject}"
+        if isinstance(difference, GroupDifference):
+            subject += f" of the worst group of {self.stratum}, {difference.group},"
         return (
             f"{numbers.subject}, {self._where(numbers)}, {numbers.direction}:"
             f" {subject} is {difference.candidate:.3f}, {difference.value:+.3f} against"

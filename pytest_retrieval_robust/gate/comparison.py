@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -16,7 +17,9 @@ from .comparability import obstacles
 from .difference import Difference, Errors, NotComparable
 from .error_ratios import PairedErrors
 from .evidence import hits_of
+from .grouping import Grouping, RunGroups
 from .number_words import number_name, takes_two_levels
+from .paired_groups import DifferenceOf, worst_difference
 from .paired_hits import PairedHits
 from .pairing import Orders, Pairing
 from .pairing import Run as Run  # whoever compares runs finds them here too
@@ -95,7 +98,7 @@ class Comparison:
         for outcome in self._shared_outcomes():
             measured_ks = ks or sorted(outcome.image_to_report.recall)
             for direction, k in product(DIRECTIONS, measured_ks):
-                hits = self._paired_hits([outcome], direction, k)
+                hits = self.paired_hits([outcome], direction, k)
                 if hits is not None:
                     yield _cell_difference(outcome.case, direction, k, hits)
 
@@ -122,7 +125,7 @@ class Comparison:
             return NotComparable(f"{name} {takes_two_levels(family)}")
         seeds: list[PairedHits] = []
         for curve in curves:
-            hits = self._paired_hits(curve.outcomes, direction, limit.k)
+            hits = self.paired_hits(curve.outcomes, direction, limit.k)
             if hits is None:
                 return _OTHER_RANKS
             seeds.append(hits)
@@ -133,7 +136,14 @@ class Comparison:
             np.mean([hits.baseline for hits in seeds], axis=0),
             seeds[0].clusters,
         )
-        return pooled.over_levels(limit.metric, levels, errors)
+        return self._over_groups(
+            curves[0].clean,
+            direction,
+            limit,
+            pooled,
+            lambda hits, shared: hits.over_levels(limit.metric, levels, shared),
+            errors,
+        )
 
     def errors(
         self, perturbed: Perturbed, direction: Direction, k: int
@@ -149,7 +159,7 @@ class Comparison:
                         f"the baseline has no {outcome.case}: measure it with the same"
                         " perturbations, levels and seeds"
                     )
-            hits = self._paired_hits(outcomes, direction, k)
+            hits = self.paired_hits(outcomes, direction, k)
             if hits is None:
                 return _OTHER_RANKS
             every.append(hits)
@@ -165,12 +175,61 @@ class Comparison:
                 f"the baseline has no {outcome.case}: measure it there too"
             )
         outcomes = [outcome] if limit.metric == "recall" else curve.outcomes
-        hits = self._paired_hits(outcomes, direction, limit.k)
+        hits = self.paired_hits(outcomes, direction, limit.k)
         if hits is None:
             return _OTHER_RANKS
-        if limit.metric == "recall":
-            return hits.of_recall(errors)
-        return hits.over_levels(limit.metric, curve.levels, errors)
+
+        def difference_of(hits: PairedHits, errors: Errors) -> Difference:
+            if limit.metric == "recall":
+                return hits.of_recall(errors)
+            return hits.over_levels(limit.metric, curve.levels, errors)
+
+        return self._over_groups(outcome, direction, limit, hits, difference_of, errors)
+
+    def _over_groups(
+        self,
+        outcome: Outcome,
+        direction: Direction,
+        limit: BaselineLimit,
+        hits: PairedHits,
+        difference_of: DifferenceOf,
+        errors: Errors,
+    ) -> Difference | NotComparable:
+        """The difference of all queries, or that of the worst group of a limit's stratum."""
+        if limit.stratum is None:
+            return difference_of(hits, errors)
+        grouping = self.grouping(outcome.case.dataset, limit.stratum, direction)
+        if isinstance(grouping, NotComparable):
+            return grouping
+        return worst_difference(hits, grouping, difference_of, errors)
+
+    def grouping(
+        self, dataset: str, stratum: str, direction: Direction
+    ) -> Grouping | NotComparable:
+        """The groups of a stratum, which must be the same in both runs."""
+        own = self._groups.grouping(dataset, stratum, direction)
+        theirs = self._baseline_groups.grouping(dataset, stratum, direction)
+        if isinstance(own, NotComparable):
+            return own
+        if isinstance(theirs, NotComparable):
+            return NotComparable(f"in the baseline {theirs.reason}")
+        order = self.pairing.order(dataset, direction)
+        if order is None:
+            return _OTHER_RANKS
+        difference = own.difference_from(theirs, order)
+        if difference is None:
+            return own
+        return NotComparable(
+            f"{difference}, by {stratum}: measure the baseline again with these strata"
+        )
+
+    @cached_property
+    def _groups(self) -> RunGroups:
+        return RunGroups(self.candidate.evidence, self.candidate.measured.datasets)
+
+    @cached_property
+    def _baseline_groups(self) -> RunGroups:
+        return RunGroups(self.baseline.evidence, self.baseline.measured.datasets)
 
     def _shared_outcomes(self) -> Iterator[Outcome]:
         """The candidate's outcomes that the baseline has too. Level 0 is one cell,
@@ -187,7 +246,7 @@ class Comparison:
                 clean.add(subject)
             yield outcome
 
-    def _paired_hits(
+    def paired_hits(
         self, outcomes: Sequence[Outcome], direction: Direction, k: int
     ) -> PairedHits | None:
         """The hits of outcomes that both runs have; None where their ranks are missing

@@ -20,6 +20,8 @@ class Decision:
     tolerates_inconclusive: bool
     hardware: str | None
     """The machine that absolute limits hold on: a name or glob."""
+    ignores_small_groups: bool = False
+    """Whether a gate on groups passes although groups are too small to be judged."""
 
     def __post_init__(self) -> None:
         known_word("decide", self.by, ("point", "bound"))

@@ -26,6 +26,7 @@ from .curve_numbers import CurveNumbers
 from .decision import Decision
 from .difference import NotComparable
 from .floors import Floor
+from .group_limit import GroupLimit, GroupNumbers
 from .limits import Limit
 from .metric_floor import MetricFloor
 from .perturbed import Perturbed
@@ -35,9 +36,10 @@ from .unaltered import unless_nothing_was_changed
 if TYPE_CHECKING:
     from .comparison import Comparison
     from .evidence import Evidence
+    from .grouping import RunGroups
 
 
-_RetrievalLimit: TypeAlias = Floor | MetricFloor | BaselineLimit
+_RetrievalLimit: TypeAlias = Floor | MetricFloor | GroupLimit | BaselineLimit
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,6 +53,8 @@ class Judge:
     """The baseline beside the run; None without one."""
     gates_of: Callable[[str], int] = lambda _: 1
     """How many baseline gates the policy plans for a model."""
+    groups: RunGroups | None = None
+    """The groups of the run's queries: without them no gate on groups is judged."""
 
     def cell(self, outcome: Outcome, clean: Outcome) -> list[Verdict]:
         """What the gates on recall, retention, metrics and single cells beside the baseline say;
@@ -174,6 +178,9 @@ class Judge:
         if isinstance(limit, Floor | MetricFloor):
             numbers = CurveNumbers(curves[0], direction, self.evidence)
             verdict = limit.judge(numbers, decision)
+        elif isinstance(limit, GroupLimit):
+            cell = CurveNumbers(curves[0], direction, self.evidence)
+            verdict = limit.judge(GroupNumbers(cell, self.groups), decision)
         else:
             gates = self.gates_of(case.model)
             paired = PairedNumbers(curves, direction, self.comparison, gates)

@@ -16,6 +16,7 @@ from .corruption_error import ErrorLimit
 from .cost import Ceiling, CostLimit, HardwareLimit, RelativeLimit
 from .counterfactual import CounterfactualFloor, DistractorFloor, EditLimit
 from .floors import Floor
+from .group_limit import GroupLimit
 from .metric_floor import MetricFloor
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "EditLimit",
     "ErrorLimit",
     "Floor",
+    "GroupLimit",
     "HardwareLimit",
     "Limit",
     "MetricFloor",
@@ -40,6 +42,7 @@ Limit: TypeAlias = (
     | CostLimit
     | BreakingLimit
     | EditLimit
+    | GroupLimit
     | BaselineLimit
     | ErrorLimit
 )

@@ -95,6 +95,7 @@ class Policy:
                 settings["confidence"],
                 settings["inconclusive"] == "allow",
                 settings["hardware"],
+                ignores_small_groups=settings["too_small"] == "ignore",
             )
         return self._decisions[asked]
 
@@ -324,9 +325,9 @@ def _most_specific(stated: Iterable[Stated[K, V]], case: Case) -> dict[K, V]:
 
 
 def _order(limit: Limit) -> tuple[str, ...]:
-    """Sorts limits by kind, metric, pooling and k, each in the order of its text: so the
+    """Sorts limits by kind, metric, pooling, k and stratum, each in the order of its text: so the
     verdicts of `run.json` stand in the same order in every version.
     """
     key = limit.key
     name = key.metric or key.name or ""
-    return key.kind, name, key.over or "", str(key.k)
+    return key.kind, name, key.over or "", str(key.k), key.stratum or ""

@@ -22,6 +22,8 @@ from .corruption_table import CorruptionErrors, corruption_errors, shown_k
 from .curve_intervals import CurveIntervals, CurveKey, curve_intervals
 from .difference import NotComparable
 from .failures import failures, reason_not_judged
+from .group_numbers import CellGroups, group_numbers
+from .grouping import RunGroups
 from .judge import Judge
 from .judged import Against, BaselineRecord, Ending, Judged, clean_outcomes, subject_of
 from .measurements import Measurements
@@ -60,6 +62,8 @@ class RunRecord(Measurements):
     """Of each cell above level 0, in the order of the outcomes."""
     corruption_errors: tuple[CorruptionErrors, ...] = ()
     """Beside the baseline; none without one."""
+    groups: tuple[CellGroups, ...] = ()
+    """Recall by group of each cell; none without strata."""
 
     @property
     def release(self) -> Release:
@@ -152,7 +156,8 @@ def judge_run(
     if not ending.measure_only:
         gates_of = baseline_gates(planned).__getitem__
         run.evidence.expect(measured.outcomes)
-        judge = Judge(policy, run.evidence, comparison, gates_of)
+        groups = RunGroups(run.evidence, measured.datasets)
+        judge = Judge(policy, run.evidence, comparison, gates_of, groups)
         verdicts = tuple(_verdicts(judge, measured))
     judged = Judged(measured, policy, planned, verdicts, against, baseline, ending)
     of_measurements = {
@@ -173,6 +178,7 @@ def judge_run(
         not_judged=reason_not_judged(judged),
         changed=tuple(changed_answers(measured, run.evidence)),
         corruption_errors=_corruption_errors(measured, comparison, verdicts),
+        groups=tuple(group_numbers(measured, run.evidence, comparison, verdicts)),
     )
 
 

@@ -64,6 +64,8 @@ def _settings(table: Mapping[str, Any], wrong: Wrong) -> dict[SettingName, Any]:
         raise wrong("decide", '"point" or "bound"')
     if settings.get("inconclusive", "fail") not in ("fail", "allow"):
         raise wrong("inconclusive", '"fail" or "allow"')
+    if settings.get("too_small", "ignore") not in ("inconclusive", "ignore"):
+        raise wrong("too_small", '"inconclusive" or "ignore", of groups')
     if not isinstance(settings.get("hardware", ""), str):
         raise wrong("hardware", "the name of a processor or GPU, or a glob, in quotes")
     confidence = settings.get("confidence", 0.95)

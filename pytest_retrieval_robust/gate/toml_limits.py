@@ -22,6 +22,7 @@ from .limits import (
     RelativeLimit,
 )
 from .toml_errors import ERROR_KEYS, error_limits
+from .toml_groups import GROUP_KEYS, group_limits, stratum_of
 from .toml_values import Wrong, has_keys, is_finite, is_number, is_whole
 
 SHARES = (GateKind.RECALL, GateKind.RETENTION, GateKind.AUC, GateKind.HALF_LEVEL)
@@ -42,6 +43,7 @@ LIMIT_KEYS: tuple[str, ...] = (
     GateKind.BREAKING_SHARE,
     GateKind.COUNTERFACTUAL,
     GateKind.DISTRACTOR_RECALL,
+    *GROUP_KEYS,
     GateKind.BASELINE,
     *ERROR_KEYS,
 )
@@ -69,7 +71,8 @@ def limits_of(table: Mapping[str, Any], wrong: Wrong) -> Iterator[Limit]:
     if GateKind.DISTRACTOR_RECALL in table:
         yield _distractors(table[GateKind.DISTRACTOR_RECALL], wrong)
     if GateKind.BASELINE in table:
-        yield _baseline(table[GateKind.BASELINE], wrong)
+        yield from _baselines(table[GateKind.BASELINE], wrong)
+    yield from group_limits(table, wrong)
     yield from error_limits(table, wrong)
 
 
@@ -190,12 +193,27 @@ def _share(value: Any, key: str, wrong: Wrong) -> float:
     return float(value)
 
 
+def _baselines(value: Any, wrong: Wrong) -> Iterator[BaselineLimit]:
+    """One limit, or a list of them for several strata, metrics or k."""
+    limits = [
+        _baseline(each, wrong)
+        for each in (value if isinstance(value, list) else [value])
+    ]
+    if not limits or len({limit.key for limit in limits}) < len(limits):
+        raise wrong(
+            GateKind.BASELINE,
+            "a limit, or a list of them with each k, over, metric and strata once",
+        )
+    yield from limits
+
+
 def _baseline(value: Any, wrong: Wrong) -> BaselineLimit:
     key = GateKind.BASELINE
-    if not has_keys(value, {"k", "margin"}, {"over", "metric"}):
+    if not has_keys(value, {"k", "margin"}, {"over", "metric", "strata"}):
         raise wrong(
             key,
-            '{ k = 10, margin = 0.02 }, with over = "cells" or a metric if need be',
+            '{ k = 10, margin = 0.02 }, with over = "cells", a metric or strata if need'
+            " be",
         )
     if not is_whole(value["k"], 1):
         raise wrong(key, "a whole k from 1")
@@ -215,4 +233,7 @@ def _baseline(value: Any, wrong: Wrong) -> BaselineLimit:
         raise wrong(
             key, f'over = "levels" for {metric}, which is one number for all of them'
         )
-    return BaselineLimit(value["k"], float(value["margin"]), over, metric)
+    stratum = None
+    if "strata" in value:
+        stratum = stratum_of(key, value["strata"], wrong)
+    return BaselineLimit(value["k"], float(value["margin"]), over, metric, stratum)

@@ -54,4 +54,6 @@ def _toml(value: object) -> str:
     if isinstance(value, dict):
         items = [f"{key} = {_toml(inner)}" for key, inner in value.items()]
         return f"{{ {', '.join(items)} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
     return json.dumps(value, ensure_ascii=False)

@@ -22,6 +22,8 @@ from .document import (
     CurveForm,
     DatasetForm,
     Ends,
+    GroupForm,
+    GroupsForm,
     LayoutForm,
     ModelForm,
     NamedErrorsForm,
@@ -35,6 +37,7 @@ from .document import (
 if TYPE_CHECKING:
     from ...gate.corruption_table import CorruptionErrors
     from ...gate.curve_intervals import Interval
+    from ...gate.group_numbers import CellGroups
     from ...gate.record import BaselineRecord, RunRecord
     from ...retrieval.curve import Curve
 
@@ -60,7 +63,13 @@ def document_of(run: RunRecord, ranks_sha256: str | None, host: Json) -> RunDocu
         changed=[ChangedForm(**vars(each)) for each in run.changed] or UNSET,
         corruption_errors=list(map(_corruption_errors, run.corruption_errors)) or UNSET,
         counterfactuals=list(run.counterfactuals),
+        groups=list(map(_groups, run.groups)) or UNSET,
     )
+
+
+def _groups(cell: CellGroups) -> GroupsForm:
+    groups = [GroupForm(**vars(group)) for group in cell.groups]
+    return GroupsForm(**{**vars(cell), "groups": groups})
 
 
 def _corruption_errors(errors: CorruptionErrors) -> CorruptionErrorsForm:

@@ -16,7 +16,7 @@ from ...core.costs import CostMeasurement
 from ...core.counterfactual_outcomes import CounterfactualOutcome
 from ...core.outcomes import Scores, Timing
 from ...core.searches import HeatMap
-from ...core.strata import Stratum
+from ...core.strata import GroupKind, Stratum
 from ...gate.release import Status
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -269,6 +269,37 @@ class CorruptionErrorsForm(_Form):
     perturbations: list[NamedErrorsForm]
 
 
+class GroupForm(_Form):
+    """One group of a stratum in one cell.
+
+    Intervals hold 95 % for all groups of the stratum that are large enough, together. All
+    but the sizes is null of a group that is too small.
+    """
+
+    name: str
+    kind: GroupKind
+    queries: Positive
+    patients: Positive
+    recall: Share | None
+    recall_interval: Ends | None
+    retention: float | None
+    """Recall / that with nothing done."""
+    retention_interval: Ends | None
+    difference: float | None
+    """Recall minus the baseline's on the same queries."""
+    difference_interval: Ends | None
+
+
+class GroupsForm(_Form):
+    """Recall@k of one cell by the groups of a stratum."""
+
+    case: Case
+    direction: Direction
+    k: Positive
+    stratum: str
+    groups: list[GroupForm]
+
+
 class CellForm(_Form):
     """Recall@k of one cell in this run and in the baseline."""
 
@@ -337,5 +368,7 @@ class RunDocument(_Form):
     """Absent in runs of earlier versions, and where no ranks were kept."""
     corruption_errors: list[CorruptionErrorsForm] | UnsetType = UNSET
     """Absent without a baseline that can be compared."""
+    groups: list[GroupsForm] | UnsetType = UNSET
+    """Absent without strata, and in runs of earlier versions."""
     counterfactuals: list[CounterfactualOutcome] = field(default_factory=list)
     """Missing where no edited reports were measured."""

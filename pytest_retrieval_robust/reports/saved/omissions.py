@@ -58,6 +58,7 @@ def _with_family(data: Json) -> Iterator[Json]:
         data["verdicts"],
         data["counterfactuals"],
         data.get("changed", ()),
+        data.get("groups", ()),
     ):
         for each in part:
             yield each["case"]

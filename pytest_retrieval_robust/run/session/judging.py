@@ -42,6 +42,7 @@ class Judging:
     def judge(self, outcomes: Iterable[Outcome]) -> Judge:
         """What judges these outcomes, by their ranks and beside the baseline."""
         from ...gate.comparison import Run, compare
+        from ...gate.grouping import RunGroups
         from ...gate.judge import Judge
 
         baseline = self._saved_runs.baseline()
@@ -55,6 +56,7 @@ class Judging:
             self.evidence,
             comparison,
             self._baseline_gates.__getitem__,
+            RunGroups(self.evidence, self._measurer.described_datasets()),
         )
 
     def _measurements(self, outcomes: tuple[Outcome, ...]) -> Measurements:

@@ -1,0 +1,52 @@
+"""Candidate and baseline group by group: no group may lose what the others gain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from .difference import Difference, Errors, NotComparable
+from .group_difference import GroupDifference
+from .grouping import Group, Grouping
+from .paired_hits import PairedHits
+from .small_groups import NONE_LARGE
+
+DifferenceOf: TypeAlias = Callable[[PairedHits, Errors], Difference]
+"""The difference that paired hits show, of one cell or over levels."""
+
+
+def worst_difference(
+    hits: PairedHits, grouping: Grouping, difference_of: DifferenceOf, errors: Errors
+) -> GroupDifference | NotComparable:
+    """Candidate minus baseline in the group that loses most.
+
+    A release needs every group: the bound that passes is the lowest of bounds at the
+    whole error each (intersection-union). Any group may block: the groups share the error
+    of the bound that fails.
+    """
+    groups = grouping.judged
+    if not groups:
+        names = ", ".join(map(str, grouping.too_small))
+        return NotComparable(NONE_LARGE.format(names=names))
+    shared = Errors(errors.alpha, errors.gates * len(groups))
+    differences = [
+        difference_of(hits_of_group(hits, group), shared) for group in groups
+    ]
+    place = min(range(len(groups)), key=lambda number: differences[number].value)
+    worst = differences[place]
+    return GroupDifference(
+        candidate=worst.candidate,
+        baseline=worst.baseline,
+        passes_at=min(each.passes_at for each in differences),
+        fails_at=min(each.fails_at for each in differences),
+        error=worst.error,
+        queries=worst.queries,
+        group=groups[place],
+        grouping=grouping,
+    )
+
+
+def hits_of_group(hits: PairedHits, group: Group) -> PairedHits:
+    """The paired hits of a group's queries alone."""
+    rows = group.members.rows
+    return PairedHits(hits.candidate[rows], hits.baseline[rows], group.members.clusters)
