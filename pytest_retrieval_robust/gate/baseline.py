@@ -1,4 +1,6 @@
-"""The limit beside a baseline: no loss beyond a margin, on the same queries."""
+"""The limit beside a saved run, the baseline or the reference: no loss beyond a margin,
+on the same queries.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..core.cases import Case, Direction, Plan, clean_words, level_word, levels_word
 from ..core.outcomes import finite
+from ..core.roles import Role
 from ..core.verdict import (
     METRICS,
     OVERS,
@@ -29,21 +32,23 @@ from .number_words import number_name, quantity, settled_by
 if TYPE_CHECKING:
     from .comparison import Comparison
 
+_KINDS = {Role.BASELINE: GateKind.BASELINE, Role.REFERENCE: GateKind.REFERENCE}
+
 
 @dataclass(frozen=True, repr=False)
 class PairedNumbers:
-    """What a baseline limit is held against: curves of a model in one direction, and
-    the baseline beside them.
+    """What a limit beside a saved run is held against: curves of a model in one
+    direction, and that run beside them.
     """
 
     curves: Sequence[Curve]
     """One per seed; of a single cell the curve of level 0 and the cell's level."""
     direction: Direction
     comparison: Comparison | NotComparable | None
-    """None without a baseline."""
+    """None without a run in the limit's role."""
     gates: int
-    """How many baseline gates the policy plans for the model: one false alarm among
-    them blocks a release.
+    """How many gates beside a saved run the policy plans for the model: one false alarm
+    among them blocks a release.
     """
 
     @property
@@ -63,14 +68,15 @@ class PairedNumbers:
 
 @dataclass(frozen=True)
 class BaselineLimit:
-    """`not_worse_than_baseline = { k = 10, margin = 0.02, over = "levels" }`: no loss
-    beyond the margin.
+    """`not_worse_than_baseline = { k = 10, margin = 0.02, over = "levels" }`, or the same
+    of the reference: no loss beyond the margin.
     """
 
     k: int
     margin: float
     over: Over = "levels"
     metric: Metric = "recall"
+    role: Role = Role.BASELINE
 
     def __post_init__(self) -> None:
         known_word("over", self.over, OVERS)
@@ -78,7 +84,7 @@ class BaselineLimit:
 
     @property
     def key(self) -> GateKey:
-        return GateKey(GateKind.BASELINE, self.k, None, self.over, self.metric)
+        return GateKey(_KINDS[self.role], self.k, None, self.over, self.metric)
 
     def gate(self, direction: Direction) -> GateKey:
         """The gate that its verdicts name."""
@@ -99,14 +105,14 @@ class BaselineLimit:
         """Whether the candidate lost no more than the margin."""
         if numbers.comparison is None:
             sentence = (
-                f"{numbers.subject}: not compared, because no baseline was given. Add"
-                " --robust-baseline DIR, a folder that --robust-results wrote."
+                f"{numbers.subject}: not compared, because no {self.role} was given. Add"
+                f" {self.role.option} DIR, a folder that --robust-results wrote."
             )
             return self._unmeasured(numbers, "ungated", sentence)
-        # Another data set or a partial baseline must not pass as "no loss seen".
+        # Another data set or a partial run must not pass as "no loss seen".
         if isinstance(numbers.comparison, NotComparable):
             sentence = (
-                f"{numbers.subject}: not comparable with the baseline."
+                f"{numbers.subject}: not comparable with the {self.role}."
                 f" {numbers.comparison.reason}"
             )
             return self._unmeasured(numbers, "fail", sentence)
@@ -139,16 +145,15 @@ class BaselineLimit:
         if sentence is not None:
             return self._unmeasured(numbers, "fail", sentence)
         clean = comparison.baseline_of(curve.clean)
-        # Whether the baseline measured it at all is for the comparison to say.
+        # Whether the saved run measured it at all is for the comparison to say.
         if clean is None:
             return None
         if Curve((clean,)).has_something_to_lose(self.k, numbers.direction):
             return None
         sentence = (
-            f"{numbers.case.model} on {numbers.case.dataset}: the baseline retrieves no"
+            f"{numbers.case.model} on {numbers.case.dataset}: the {self.role} retrieves no"
             f" better than chance {clean_words(numbers.case.family)}, so its {metric} is"
-            " undefined."
-            " Use a baseline that retrieves better than chance."
+            f" undefined. Use a {self.role} that retrieves better than chance."
         )
         return self._unmeasured(numbers, "inconclusive", sentence)
 
@@ -203,7 +208,7 @@ class BaselineLimit:
         kind = GateKind(self.metric)
         least = least_by_chance(numbers.curve, numbers.direction, kind, self.k)
         if self.over == "cells":
-            # A cell at which the baseline finds next to nothing has next to nothing to
+            # A cell at which the saved run finds next to nothing has next to nothing to
             # lose, and may pass.
             return least <= 0 or difference.baseline > least + ROUNDING
         return difference.baseline - self.margin > least
@@ -220,7 +225,7 @@ class BaselineLimit:
         return (
             f"{numbers.subject}, {self._where(numbers)}, {numbers.direction}:"
             f" {subject} is {difference.candidate:.3f}, {difference.value:+.3f} against"
-            f" the baseline's {difference.baseline:.3f} (at least"
+            f" the {self.role}'s {difference.baseline:.3f} (at least"
             f" {difference.passes_at:+.3f}, at most {difference.fails_at:+.3f})"
         )
 

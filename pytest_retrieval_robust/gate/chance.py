@@ -76,8 +76,9 @@ def unless_it_cannot_fail(
     """
     if can_fail or verdict.verdict == "fail":
         return verdict
-    # For a slope and a baseline, a limit of 0 demands something.
-    zero_is_a_limit = verdict.gate.kind in (GateKind.BASELINE, GateKind.SLOPE)
+    # For a slope, and beside a saved run, a limit of 0 demands something.
+    kind = verdict.gate.kind
+    zero_is_a_limit = kind.is_paired or kind is GateKind.SLOPE
     if verdict.limit == 0 and not zero_is_a_limit:
         sentence = (
             f"{verdict.gate} of {verdict.case}: not judged, because a floor of 0 takes"

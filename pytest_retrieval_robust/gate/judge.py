@@ -15,6 +15,7 @@ from ..core.cases import DIRECTIONS, Case, Direction, Plan
 from ..core.costs import CostMeasurement
 from ..core.counterfactual_outcomes import CounterfactualOutcome
 from ..core.outcomes import Outcome
+from ..core.roles import Role
 from ..core.searches import BreakingOutcome
 from ..core.verdict import GateKey, GateKind, Verdict
 from ..retrieval.curve import Curve
@@ -50,10 +51,12 @@ class Judge:
     comparison: Comparison | NotComparable | None = None
     """The baseline beside the run; None without one."""
     gates_of: Callable[[str], int] = lambda _: 1
-    """How many baseline gates the policy plans for a model."""
+    """How many gates beside a saved run the policy plans for a model."""
+    reference: Comparison | NotComparable | None = None
+    """The reference beside the run; None without one."""
 
     def cell(self, outcome: Outcome, clean: Outcome) -> list[Verdict]:
-        """What the gates on recall, retention, metrics and single cells beside the baseline say;
+        """What the gates on recall, retention, metrics and single cells beside a saved run say;
         one `ungated` verdict where there are none.
         """
         case = outcome.case
@@ -88,8 +91,8 @@ class Judge:
         ]
 
     def baseline(self, curves: Sequence[Curve]) -> list[Verdict]:
-        """What the baseline gates over all levels say of one model, data set and
-        occluder: one curve per seed.
+        """What the gates beside the baseline and the reference over all levels say of
+        one model, data set and occluder: one curve per seed.
         """
         if not curves:
             return []
@@ -176,7 +179,9 @@ class Judge:
             verdict = limit.judge(numbers, decision)
         else:
             gates = self.gates_of(case.model)
-            paired = PairedNumbers(curves, direction, self.comparison, gates)
+            is_of_reference = limit.role is Role.REFERENCE
+            beside = self.reference if is_of_reference else self.comparison
+            paired = PairedNumbers(curves, direction, beside, gates)
             verdict = limit.judge(paired, decision)
         judged = [outcome for curve in curves for outcome in curve.outcomes]
         return unless_nothing_was_changed(verdict, judged, decision)

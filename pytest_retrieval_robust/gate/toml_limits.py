@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..core.roles import Role
 from ..core.verdict import METRICS, OVERS, GateKind
 from .limits import (
     BaselineLimit,
@@ -31,6 +32,11 @@ NUMBERS = (
     GateKind.IMAGES_PER_SECOND,
     GateKind.PEAK_MEMORY_GIB,
 )
+BESIDE_SAVED_RUNS = {
+    GateKind.BASELINE: Role.BASELINE,
+    GateKind.REFERENCE: Role.REFERENCE,
+}
+"""Limits of the loss beside a saved run, with the run's role."""
 _LATENCIES = {"p50": GateKind.LATENCY_P50, "p95": GateKind.LATENCY_P95}
 LIMIT_KEYS: tuple[str, ...] = (
     *SHARES,
@@ -42,7 +48,7 @@ LIMIT_KEYS: tuple[str, ...] = (
     GateKind.BREAKING_SHARE,
     GateKind.COUNTERFACTUAL,
     GateKind.DISTRACTOR_RECALL,
-    GateKind.BASELINE,
+    *BESIDE_SAVED_RUNS,
     *ERROR_KEYS,
 )
 """Every key that states a limit."""
@@ -68,8 +74,9 @@ def limits_of(table: Mapping[str, Any], wrong: Wrong) -> Iterator[Limit]:
         yield from _counterfactuals(table[GateKind.COUNTERFACTUAL], wrong)
     if GateKind.DISTRACTOR_RECALL in table:
         yield _distractors(table[GateKind.DISTRACTOR_RECALL], wrong)
-    if GateKind.BASELINE in table:
-        yield _baseline(table[GateKind.BASELINE], wrong)
+    for kind in BESIDE_SAVED_RUNS:
+        if kind in table:
+            yield _beside(kind, table[kind], wrong)
     yield from error_limits(table, wrong)
 
 
@@ -190,8 +197,8 @@ def _share(value: Any, key: str, wrong: Wrong) -> float:
     return float(value)
 
 
-def _baseline(value: Any, wrong: Wrong) -> BaselineLimit:
-    key = GateKind.BASELINE
+def _beside(key: GateKind, value: Any, wrong: Wrong) -> BaselineLimit:
+    """No loss beyond a margin beside a saved run."""
     if not has_keys(value, {"k", "margin"}, {"over", "metric"}):
         raise wrong(
             key,
@@ -215,4 +222,5 @@ def _baseline(value: Any, wrong: Wrong) -> BaselineLimit:
         raise wrong(
             key, f'over = "levels" for {metric}, which is one number for all of them'
         )
-    return BaselineLimit(value["k"], float(value["margin"]), over, metric)
+    role = BESIDE_SAVED_RUNS[key]
+    return BaselineLimit(value["k"], float(value["margin"]), over, metric, role)

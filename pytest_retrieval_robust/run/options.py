@@ -230,6 +230,11 @@ OPTIONS = (
         "DIR",
     ),
     OptionSpec(
+        "--robust-reference",
+        "compare with a second saved run too, which stays while baselines come and go",
+        "DIR",
+    ),
+    OptionSpec(
         "--robust-report",
         "write a report: .html, .md or .json by suffix; repeatable",
         "FILE",

@@ -15,9 +15,11 @@ from ...core.searches import BreakingOutcome
 from ...gate.measurements import Identity, Measurements, Scope
 from .document import (
     SCHEMA_VERSION,
+    AccumulatedForm,
     BaselineForm,
     CellForm,
     ChangedForm,
+    ChangeForm,
     CorruptionErrorsForm,
     CurveForm,
     DatasetForm,
@@ -26,6 +28,7 @@ from .document import (
     ModelForm,
     NamedErrorsForm,
     OutcomeForm,
+    ReferenceForm,
     RunDocument,
     RunFacts,
     SearchForm,
@@ -33,9 +36,11 @@ from .document import (
 )
 
 if TYPE_CHECKING:
+    from ...gate.accumulated import AccumulatedChange, Change
+    from ...gate.compared_runs import BaselineRecord, ReferenceRecord
     from ...gate.corruption_table import CorruptionErrors
     from ...gate.curve_intervals import Interval
-    from ...gate.record import BaselineRecord, RunRecord
+    from ...gate.record import RunRecord
     from ...retrieval.curve import Curve
 
 
@@ -56,6 +61,7 @@ def document_of(run: RunRecord, ranks_sha256: str | None, host: Json) -> RunDocu
         ],
         layouts=[LayoutForm(**vars(layout)) for layout in run.layouts],
         baseline=None if run.baseline is None else _baseline(run.baseline),
+        reference=UNSET if run.reference is None else _reference(run.reference),
         verdicts=[VerdictForm(**verdict.as_json()) for verdict in run.verdicts],
         changed=[ChangedForm(**vars(each)) for each in run.changed] or UNSET,
         corruption_errors=list(map(_corruption_errors, run.corruption_errors)) or UNSET,
@@ -125,6 +131,27 @@ def _baseline(baseline: BaselineRecord) -> BaselineForm:
         vanished=list(baseline.vanished),
         cells=[CellForm(**cell.as_json()) for cell in baseline.cells],
     )
+
+
+def _reference(reference: ReferenceRecord) -> ReferenceForm:
+    return ReferenceForm(
+        id=reference.id,
+        started=reference.started,
+        version=reference.version,
+        obstacles=list(reference.obstacles),
+        vanished=list(reference.vanished),
+        changes=list(map(_accumulated, reference.changes)),
+    )
+
+
+def _accumulated(change: AccumulatedChange) -> AccumulatedForm:
+    baseline = None if change.baseline is None else _change(change.baseline)
+    own = {"candidate": _change(change.candidate), "baseline": baseline}
+    return AccumulatedForm(**{**vars(change), **own})
+
+
+def _change(change: Change) -> ChangeForm:
+    return ChangeForm(change.recall, change.value, (change.low, change.high))
 
 
 def _outcome_form(outcome: Outcome) -> OutcomeForm:

@@ -290,6 +290,43 @@ class BaselineForm(_Form):
     cells: list[CellForm]
 
 
+class ChangeForm(_Form):
+    """Mean Recall@k of a run over all levels and seeds, minus the reference's."""
+
+    recall: Share
+    value: float
+    interval: tuple[float, float]
+    """Two-sided, 95 %."""
+
+
+class AccumulatedForm(_Form):
+    """One model, data set and perturbation beside the reference."""
+
+    model: str
+    dataset: str
+    family: Family
+    occluder: str
+    """The perturbation's name, whatever its family."""
+    direction: Direction
+    k: Positive
+    reference: Share
+    """Mean Recall@k of the reference."""
+    candidate: ChangeForm
+    baseline: ChangeForm | None
+    """Null without a baseline that can be compared with the reference."""
+
+
+class ReferenceForm(_Form):
+    """The run that stays while baselines come and go, and what was lost since it."""
+
+    id: str
+    started: str
+    version: str
+    obstacles: list[str]
+    vanished: list[str]
+    changes: list[AccumulatedForm]
+
+
 class VerdictForm(_Form):
     """What one rule of the policy says of one case."""
 
@@ -328,6 +365,8 @@ class RunDocument(_Form):
     layouts: list[LayoutForm]
     baseline: BaselineForm | None
     verdicts: list[VerdictForm]
+    reference: ReferenceForm | UnsetType = UNSET
+    """Absent without `--robust-reference`."""
     changed: list[ChangedForm] | UnsetType = UNSET
     """Absent in runs of earlier versions, and where no ranks were kept."""
     corruption_errors: list[CorruptionErrorsForm] | UnsetType = UNSET

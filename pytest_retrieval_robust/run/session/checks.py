@@ -47,8 +47,7 @@ def check_outputs(state: RunState) -> None:
     if not state.store.is_alone and not state.store.folder.is_dir():
         return  # a worker on another machine, which writes nothing
     settings = state.settings
-    saved = (settings.replay, settings.baseline)
-    check_places(settings.results, settings.reports, saved)
+    check_places(settings.results, settings.reports, settings.kept_runs)
 
 
 def report_entries(state: RunState) -> dict[Path, ReportEntry]:
