@@ -121,7 +121,8 @@ class BaselineLimit:
             return verdict
         # A gate that the plan does not count, as in a test that judges one cell alone,
         # shares its error with none.
-        errors = Errors(1 - decision.confidence, max(1, numbers.gates))
+        gates = max(1, numbers.gates)
+        errors = Errors(decision.error, gates, decision.passing_error)
         difference = self._difference(numbers, numbers.comparison, errors)
         if isinstance(difference, NotComparable):
             sentence = f"{numbers.subject}: not compared, because {difference.reason}."
@@ -196,7 +197,7 @@ class BaselineLimit:
             f"{self._comparison_in_words(numbers, difference)}{ending}",
             bounds=(difference.passes_at, difference.fails_at),
             decided_by="bound",
-            confidence=decision.confidence,
+            confidence=decision.passing_confidence,
             detectable_loss=finite(loss),
             more_queries=more_queries,
             tolerated=verdict == "inconclusive" and decision.tolerates_inconclusive,

@@ -8,7 +8,7 @@ judged again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..core.cases import DIRECTIONS, Case, Direction, Plan
@@ -19,6 +19,7 @@ from ..core.roles import Role
 from ..core.searches import BreakingOutcome
 from ..core.verdict import GateKey, GateKind, Verdict
 from ..retrieval.curve import Curve
+from .attempts import AttemptNumbers, as_spent
 from .baseline import BaselineLimit, PairedNumbers
 from .chance import untrained
 from .corruption_error import ErrorNumbers, set_case
@@ -54,6 +55,8 @@ class Judge:
     """How many gates beside a saved run the policy plans for a model."""
     reference: Comparison | NotComparable | None = None
     """The reference beside the run; None without one."""
+    attempts: AttemptNumbers | None = None
+    """Which attempt this is; None where nobody counts them."""
 
     def cell(self, outcome: Outcome, clean: Outcome) -> list[Verdict]:
         """What the gates on recall, retention, metrics and single cells beside a saved run say;
@@ -127,7 +130,7 @@ class Judge:
                 numbers = ErrorNumbers(chosen, direction, self.comparison)
                 for limit in self.policy.error_limits(case, direction):
                     decision = self._decision(case, direction, limit)
-                    verdict = limit.judge(numbers, decision)
+                    verdict = as_spent(limit.judge(numbers, decision), decision)
                     verdicts.append(
                         unless_nothing_was_changed(verdict, outcomes, decision)
                     )
@@ -182,9 +185,13 @@ class Judge:
             is_of_reference = limit.role is Role.REFERENCE
             beside = self.reference if is_of_reference else self.comparison
             paired = PairedNumbers(curves, direction, beside, gates)
-            verdict = limit.judge(paired, decision)
+            verdict = as_spent(limit.judge(paired, decision), decision)
         judged = [outcome for curve in curves for outcome in curve.outcomes]
         return unless_nothing_was_changed(verdict, judged, decision)
 
     def _decision(self, case: Case, direction: Direction, limit: Limit) -> Decision:
-        return self.policy.decision(case, direction, limit.key)
+        decision = self.policy.decision(case, direction, limit.key)
+        role = limit.key.kind.compared_with
+        if role is None or self.attempts is None:
+            return decision
+        return replace(decision, attempt=self.attempts.get(role))

@@ -96,6 +96,7 @@ class Policy:
                 settings["confidence"],
                 settings["inconclusive"] == "allow",
                 settings["hardware"],
+                settings["attempts"] == "spend",
             )
         return self._decisions[asked]
 

@@ -16,6 +16,7 @@ from ..core.roles import Role
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
 from ..core.words import counted
 from ..retrieval.curve import Curve
+from .attempts import AttemptNumbers, AttemptRecord
 from .changed_answers import ChangedAnswers, changed_answers
 from .compared_runs import (
     Against,
@@ -68,6 +69,8 @@ class RunRecord(Measurements):
     corruption_errors: tuple[CorruptionErrors, ...] = ()
     """Beside the baseline; none without one."""
     reference: ReferenceRecord | None = None
+    attempt: AttemptRecord | None = None
+    """None where it is no attempt against a saved run, or nobody counts them."""
 
     @property
     def release(self) -> Release:
@@ -151,9 +154,12 @@ def judge_run(
     ending: Ending | None = None,
     *,
     against_reference: Against | None = None,
+    attempts: AttemptNumbers | None = None,
 ) -> RunRecord:
     """Judge a run that has been measured, now or at another time, beside the baseline and
     the reference. Nothing is measured here.
+
+    `attempts` says which attempt against them it is, where that is counted.
     """
     against_reference = against_reference or Against()
     ending = ending or Ending()
@@ -168,7 +174,12 @@ def judge_run(
         gates_of = paired_gates(planned).__getitem__
         run.evidence.expect(measured.outcomes)
         judge = Judge(
-            policy, run.evidence, comparison, gates_of, comparison_with_reference
+            policy,
+            run.evidence,
+            comparison,
+            gates_of,
+            comparison_with_reference,
+            attempts,
         )
         verdicts = tuple(_verdicts(judge, measured))
     baseline = baseline_record(run, against.run, comparison)

@@ -15,7 +15,9 @@ from ..core.verdict import GateKey, GateKind
 from .limits import Limit, RelativeLimit
 from .perturbed import PerturbationSet
 
-SettingName: TypeAlias = Literal["decide", "confidence", "inconclusive", "hardware"]
+SettingName: TypeAlias = Literal[
+    "decide", "confidence", "inconclusive", "hardware", "attempts"
+]
 Selector: TypeAlias = Literal[
     "model", "dataset", "occluder", "corruption", "text_noise"
 ]
@@ -24,6 +26,7 @@ DEFAULTS: Mapping[SettingName, Any] = {
     "confidence": 0.95,
     "inconclusive": "fail",
     "hardware": None,
+    "attempts": "count",
 }
 """The settings of a limit that no table says more about."""
 _SELECTORS: Mapping[Family, Selector] = {

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from ..core.roles import Role
 from ..core.words import counted
+from ..gate.attempts import AttemptNumbers
 from ..gate.comparison import Run
 from ..gate.measurements import INTERRUPTED, Scope
+from ..gate.policy import Policy
 from ..gate.record import Against, Ending, RunRecord, judge_run
+from .attempting import Attempting
 from .selected_models import must_be_tested
 
 if TYPE_CHECKING:
@@ -62,13 +65,21 @@ def judge_again(session: RobustSession) -> RunRecord:
 
 
 def _judged(run: Run, session: RobustSession, ending: Ending) -> RunRecord:
-    return judge_run(
-        run,
-        session.policy,
-        _against(session, Role.BASELINE),
-        ending,
-        against_reference=_against(session, Role.REFERENCE),
-    )
+    against = {role: _against(session, role) for role in Role}
+    policy = Policy() if ending.measure_only else session.policy
+    attempting = Attempting(run.measured, policy, against, session.ledger)
+
+    def judge(attempts: AttemptNumbers | None) -> RunRecord:
+        return judge_run(
+            run,
+            session.policy,
+            against[Role.BASELINE],
+            ending,
+            against_reference=against[Role.REFERENCE],
+            attempts=attempts,
+        )
+
+    return attempting.judged(judge)
 
 
 def _against(session: RobustSession, role: Role) -> Against:

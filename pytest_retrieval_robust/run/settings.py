@@ -103,6 +103,8 @@ class Settings:
     """Whether results may replace those of a run that measured more."""
     baseline: Path | None = None
     reference: Path | None = None
+    attempts: Path | None = None
+    """The ledger, where one is named."""
     replay: Path | None = None
     reports: tuple[Path, ...] = ()
     show_samples: bool = False
@@ -177,6 +179,7 @@ def read_settings(config: pytest.Config) -> Settings:
         overwrite=values.switch("--robust-overwrite"),
         baseline=values.path("--robust-baseline"),
         reference=values.path("--robust-reference"),
+        attempts=values.path("--robust-attempts"),
         replay=values.path("--robust-replay") if is_replay(config) else None,
         reports=values.paths("--robust-report"),
         show_samples=values.switch("--robust-show-samples"),

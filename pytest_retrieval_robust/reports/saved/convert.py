@@ -16,6 +16,7 @@ from ...gate.measurements import Identity, Measurements, Scope
 from .document import (
     SCHEMA_VERSION,
     AccumulatedForm,
+    AttemptForm,
     BaselineForm,
     CellForm,
     ChangedForm,
@@ -32,11 +33,13 @@ from .document import (
     RunDocument,
     RunFacts,
     SearchForm,
+    TriedForm,
     VerdictForm,
 )
 
 if TYPE_CHECKING:
     from ...gate.accumulated import AccumulatedChange, Change
+    from ...gate.attempts import AttemptRecord
     from ...gate.compared_runs import BaselineRecord, ReferenceRecord
     from ...gate.corruption_table import CorruptionErrors
     from ...gate.curve_intervals import Interval
@@ -62,6 +65,7 @@ def document_of(run: RunRecord, ranks_sha256: str | None, host: Json) -> RunDocu
         layouts=[LayoutForm(**vars(layout)) for layout in run.layouts],
         baseline=None if run.baseline is None else _baseline(run.baseline),
         reference=UNSET if run.reference is None else _reference(run.reference),
+        attempt=UNSET if run.attempt is None else _attempt(run.attempt),
         verdicts=[VerdictForm(**verdict.as_json()) for verdict in run.verdicts],
         changed=[ChangedForm(**vars(each)) for each in run.changed] or UNSET,
         corruption_errors=list(map(_corruption_errors, run.corruption_errors)) or UNSET,
@@ -152,6 +156,15 @@ def _accumulated(change: AccumulatedChange) -> AccumulatedForm:
 
 def _change(change: Change) -> ChangeForm:
     return ChangeForm(change.recall, change.value, (change.low, change.high))
+
+
+def _attempt(attempt: AttemptRecord) -> AttemptForm:
+    return AttemptForm(
+        tried=[TriedForm(**vars(each)) for each in attempt.tried],
+        same_weights=attempt.same_weights,
+        ledger_sha256=attempt.ledger_sha256,
+        line_sha256=attempt.line_sha256,
+    )
 
 
 def _outcome_form(outcome: Outcome) -> OutcomeForm:

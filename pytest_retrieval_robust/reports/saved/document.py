@@ -327,6 +327,32 @@ class ReferenceForm(_Form):
     changes: list[AccumulatedForm]
 
 
+class TriedForm(_Form):
+    """Attempts against the saved run in one role."""
+
+    role: Literal["baseline", "reference"]
+    number: Positive
+    """Of this attempt, from 1."""
+    error: float | None
+    """The greatest error of the gates that have it anew at each attempt."""
+    spent: float | None
+    """The greatest error that is spent over attempts."""
+    spent_here: float | None
+    """Its share at this attempt."""
+
+
+class AttemptForm(_Form):
+    """Which attempt against its saved runs this run is, as the ledger counts it."""
+
+    tried: list[TriedForm]
+    same_weights: int | None
+    """The number of the first attempt with the same weights."""
+    ledger_sha256: Sha256
+    """Of the ledger's first line."""
+    line_sha256: Sha256
+    """Of the line of this run."""
+
+
 class VerdictForm(_Form):
     """What one rule of the policy says of one case."""
 
@@ -367,6 +393,8 @@ class RunDocument(_Form):
     verdicts: list[VerdictForm]
     reference: ReferenceForm | UnsetType = UNSET
     """Absent without `--robust-reference`."""
+    attempt: AttemptForm | UnsetType = UNSET
+    """Absent where it is no attempt, or nobody counts them."""
     changed: list[ChangedForm] | UnsetType = UNSET
     """Absent in runs of earlier versions, and where no ranks were kept."""
     corruption_errors: list[CorruptionErrorsForm] | UnsetType = UNSET

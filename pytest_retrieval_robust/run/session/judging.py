@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ...gate.attempts import AttemptNumbers
     from ...gate.comparison import Comparison
     from ...gate.difference import NotComparable
     from ...gate.evidence import Evidence
@@ -51,7 +52,27 @@ class Judging:
             self._comparison(measured, Role.BASELINE),
             self._paired_gates.__getitem__,
             self._comparison(measured, Role.REFERENCE),
+            self._attempts,
         )
+
+    @cached_property
+    def _attempts(self) -> AttemptNumbers | None:
+        """Which attempt this will be, should no other run come before its end.
+
+        The controller counts again: what it takes for a later one has less of the error.
+        """
+        from ...gate.compared_runs import Against
+        from ...gate.ledger import LedgerError
+        from ..attempting import Attempting
+
+        beside = {role: Against(self._saved_runs.beside(role)) for role in Role}
+        run = self._measurements(())
+        try:
+            return Attempting(
+                run, self._state.judging_policy, beside, self._state.ledger
+            ).numbers
+        except LedgerError:
+            return None  # it fails the run at its end
 
     def _comparison(
         self, outcomes: tuple[Outcome, ...], role: Role
