@@ -16,20 +16,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..core.roles import Role
 from ..core.verdict import GateKind, Verdict
+from .baseline import BaselineLimit
 from .decision import Decision
 
 if TYPE_CHECKING:
-    from ..core.cases import Plan
+    from ..core.cases import Case, Direction, Plan
+    from .limits import Limit
     from .policy import Policy
 
 AttemptNumbers: TypeAlias = Mapping[Role, int]
 """The number of an attempt, from 1, against the saved run in each role."""
-AttemptsSetting: TypeAlias = Literal["count", "spend"]
-ATTEMPTS: tuple[AttemptsSetting, ...] = ("count", "spend")
 
 
 def repeated_error(error: float, attempts: int) -> float:
@@ -132,6 +132,16 @@ def tried_role(role: Role, number: int, policy: Policy, plan: Plan) -> TriedRole
     )
 
 
+def decision_on(
+    limit: Limit, policy: Policy, case: Case, direction: Direction
+) -> Decision:
+    """How a limit is decided for a case, by its own word on attempts where it has one."""
+    decision = policy.decision(case, direction, limit.key)
+    if isinstance(limit, BaselineLimit) and limit.attempts is not None:
+        return replace(decision, spends=limit.attempts == "spend")
+    return decision
+
+
 def _decisions_beside(role: Role, policy: Policy, plan: Plan) -> Iterator[Decision]:
     """How each planned gate is decided that compares with the run in a role by bound."""
     for planned in policy.planned(plan):
@@ -139,7 +149,9 @@ def _decisions_beside(role: Role, policy: Policy, plan: Plan) -> Iterator[Decisi
         if kind.compared_with is not role:
             continue
         key = replace(planned.gate, direction=None)
-        decision = policy.decision(planned.case, planned.direction, key)
+        limits = policy.limits_for(planned.case, planned.direction)
+        limit = next(each for each in limits if each.key == key)
+        decision = decision_on(limit, policy, planned.case, planned.direction)
         if kind.is_paired or kind is GateKind.WORST_CE or decision.by == "bound":
             yield decision
 

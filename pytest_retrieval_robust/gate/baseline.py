@@ -24,7 +24,7 @@ from ..core.verdict import (
 from ..core.words import counted, known_word
 from ..retrieval.curve import Curve
 from .chance import least_by_chance, nothing_to_lose, unless_it_cannot_fail
-from .decision import ROUNDING, Decision
+from .decision import ROUNDING, AttemptsSetting, Decision
 from .difference import Difference, Errors, NotComparable, non_inferior
 from .floors import SHARES, WEAK
 from .number_words import number_name, quantity, settled_by
@@ -77,6 +77,8 @@ class BaselineLimit:
     over: Over = "levels"
     metric: Metric = "recall"
     role: Role = Role.BASELINE
+    attempts: AttemptsSetting | None = None
+    """None: as the settings say."""
 
     def __post_init__(self) -> None:
         known_word("over", self.over, OVERS)

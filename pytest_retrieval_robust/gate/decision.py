@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 from ..core.verdict import DecidedBy, Verdict, VerdictName
 from ..core.words import known_word
 
+AttemptsSetting: TypeAlias = Literal["count", "spend"]
+"""Whether each attempt against a saved run has the whole error, or all of them share it."""
+ATTEMPTS: tuple[AttemptsSetting, ...] = ("count", "spend")
 ROUNDING = 1e-12
 """How far a number may miss a limit and still be taken for it."""
 

@@ -19,7 +19,7 @@ from ..core.roles import Role
 from ..core.searches import BreakingOutcome
 from ..core.verdict import GateKey, GateKind, Verdict
 from ..retrieval.curve import Curve
-from .attempts import AttemptNumbers, as_spent
+from .attempts import AttemptNumbers, as_spent, decision_on
 from .baseline import BaselineLimit, PairedNumbers
 from .chance import untrained
 from .corruption_error import ErrorNumbers, set_case
@@ -190,7 +190,7 @@ class Judge:
         return unless_nothing_was_changed(verdict, judged, decision)
 
     def _decision(self, case: Case, direction: Direction, limit: Limit) -> Decision:
-        decision = self.policy.decision(case, direction, limit.key)
+        decision = decision_on(limit, self.policy, case, direction)
         role = limit.key.kind.compared_with
         if role is None or self.attempts is None:
             return decision

@@ -10,7 +10,7 @@ from typing import Any
 from ..core.catalogue import unknown_name
 from ..core.config_file import ConfigFile
 from ..core.errors import ConfigError
-from .attempts import ATTEMPTS
+from .decision import ATTEMPTS
 from .policy import Policy
 from .rules import DEFAULTS, Rule, SettingName
 from .toml_limits import LIMIT_KEYS, limits_of

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..core.roles import Role
 from ..core.verdict import METRICS, OVERS, GateKind
+from .decision import ATTEMPTS
 from .limits import (
     BaselineLimit,
     BreakingLimit,
@@ -199,10 +200,11 @@ def _share(value: Any, key: str, wrong: Wrong) -> float:
 
 def _beside(key: GateKind, value: Any, wrong: Wrong) -> BaselineLimit:
     """No loss beyond a margin beside a saved run."""
-    if not has_keys(value, {"k", "margin"}, {"over", "metric"}):
+    if not has_keys(value, {"k", "margin"}, {"over", "metric", "attempts"}):
         raise wrong(
             key,
-            '{ k = 10, margin = 0.02 }, with over = "cells" or a metric if need be',
+            '{ k = 10, margin = 0.02 }, with over = "cells", a metric or'
+            ' attempts = "spend" if need be',
         )
     if not is_whole(value["k"], 1):
         raise wrong(key, "a whole k from 1")
@@ -222,5 +224,9 @@ def _beside(key: GateKind, value: Any, wrong: Wrong) -> BaselineLimit:
         raise wrong(
             key, f'over = "levels" for {metric}, which is one number for all of them'
         )
+    attempts = value.get("attempts")
+    if attempts not in (None, *ATTEMPTS):
+        raise wrong(key, f"attempts to be one of {', '.join(ATTEMPTS)}")
     role = BESIDE_SAVED_RUNS[key]
-    return BaselineLimit(value["k"], float(value["margin"]), over, metric, role)
+    margin = float(value["margin"])
+    return BaselineLimit(value["k"], margin, over, metric, role, attempts)
