@@ -9,14 +9,15 @@ from typing import Literal, TypeAlias
 from .cases import BREAKING, DIRECTIONS, Case, Direction, Json
 from .errors import ArgumentError
 from .outcomes import finite
+from .roles import Role
 from .string_enum import StrEnum
 
 VerdictName: TypeAlias = Literal["pass", "fail", "inconclusive", "ungated"]
 DecidedBy: TypeAlias = Literal["point", "bound"]
 Over: TypeAlias = Literal["levels", "cells"]
-"""What a baseline gate compares: all levels pooled, or each cell on its own."""
+"""What a gate beside a saved run compares: all levels pooled, or each cell on its own."""
 Metric: TypeAlias = Literal["recall", "retention", "auc", "half_level"]
-"""The number that a baseline gate compares."""
+"""The number that it compares."""
 OVERS: tuple[Over, ...] = ("levels", "cells")
 METRICS: tuple[Metric, ...] = ("recall", "retention", "auc", "half_level")
 
@@ -47,6 +48,8 @@ class GateKind(StrEnum):
     GROUP_GAP = "group_gap"
     """The greatest difference of Recall@k between two groups of a stratum."""
     BASELINE = "not_worse_than_baseline"
+    REFERENCE = "not_worse_than_reference"
+    """The same beside a run that stays while baselines come and go."""
     MCE = "mce"
     """The mean over perturbations of the error as a multiple of the baseline's."""
     RELATIVE_MCE = "relative_mce"
@@ -76,9 +79,17 @@ class GateKind(StrEnum):
         return self in (GateKind.WORST_GROUP, GateKind.GROUP_GAP)
 
     @property
-    def needs_baseline(self) -> bool:
-        """Whether nothing is judged without a baseline."""
-        return self is GateKind.BASELINE or self.is_of_perturbations
+    def is_paired(self) -> bool:
+        """Whether it limits the loss beside a saved run, on the same queries."""
+        return self in (GateKind.BASELINE, GateKind.REFERENCE)
+
+    @property
+    def compared_with(self) -> Role | None:
+        """The saved run without which nothing is judged; None where none is needed."""
+        if self is GateKind.REFERENCE:
+            return Role.REFERENCE
+        is_beside_baseline = self is GateKind.BASELINE or self.is_of_perturbations
+        return Role.BASELINE if is_beside_baseline else None
 
     @property
     def is_of_a_model(self) -> bool:
@@ -131,7 +142,7 @@ class GateKey:
     direction: Direction | None = None
     """None for a gate that has none, and for a limit: there its table has it."""
     over: Over | None = None
-    """Of baseline gates alone, like `metric`."""
+    """Of gates beside a saved run alone, like `metric`."""
     metric: Metric | None = None
     name: str | None = None
     """The registered metric that a gate of the kind `METRIC` judges, or the kind of edits
@@ -186,7 +197,7 @@ class GateKey:
         k = None if match["k"] is None else int(match["k"])
         direction = next((d for d in DIRECTIONS if d == match["direction"]), None)
         stratum = match["stratum"]
-        if kind is not GateKind.BASELINE:
+        if not kind.is_paired:
             return cls(kind, k, direction, stratum=stratum)
         # Text leaves out what is usual: recall, over levels.
         over: Over = "levels" if match["cell"] is None else "cells"
@@ -204,7 +215,7 @@ class GateKey:
     @property
     def is_of_a_cell(self) -> bool:
         """Whether it judges one cell: what a table of cells can mark."""
-        if self.kind is GateKind.BASELINE:
+        if self.kind.is_paired:
             return self.over == "cells"
         if self.kind.is_of_groups:
             return True
@@ -212,8 +223,8 @@ class GateKey:
 
     @property
     def is_pooled(self) -> bool:
-        """Whether it compares all levels and seeds together with the baseline."""
-        return self.kind is GateKind.BASELINE and self.over == "levels"
+        """Whether it compares all levels and seeds together with a saved run."""
+        return self.kind.is_paired and self.over == "levels"
 
     @property
     def is_over_levels(self) -> bool:

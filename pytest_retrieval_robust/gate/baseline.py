@@ -1,4 +1,6 @@
-"""The limit beside a baseline: no loss beyond a margin, on the same queries."""
+"""The limit beside a saved run, the baseline or the reference: no loss beyond a margin,
+on the same queries.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..core.cases import Case, Direction, Plan, clean_words, level_word, levels_word
 from ..core.outcomes import finite
+from ..core.roles import Role
 from ..core.verdict import (
     METRICS,
     OVERS,
@@ -21,7 +24,7 @@ from ..core.verdict import (
 from ..core.words import counted, known_word
 from ..retrieval.curve import Curve
 from .chance import least_by_chance, nothing_to_lose, unless_it_cannot_fail
-from .decision import ROUNDING, Decision
+from .decision import ROUNDING, AttemptsSetting, Decision
 from .difference import Difference, Errors, NotComparable, non_inferior
 from .floors import SHARES, WEAK
 from .group_difference import GroupDifference
@@ -31,21 +34,23 @@ from .small_groups import unless_groups_are_too_small
 if TYPE_CHECKING:
     from .comparison import Comparison
 
+_KINDS = {Role.BASELINE: GateKind.BASELINE, Role.REFERENCE: GateKind.REFERENCE}
+
 
 @dataclass(frozen=True, repr=False)
 class PairedNumbers:
-    """What a baseline limit is held against: curves of a model in one direction, and
-    the baseline beside them.
+    """What a limit beside a saved run is held against: curves of a model in one
+    direction, and that run beside them.
     """
 
     curves: Sequence[Curve]
     """One per seed; of a single cell the curve of level 0 and the cell's level."""
     direction: Direction
     comparison: Comparison | NotComparable | None
-    """None without a baseline."""
+    """None without a run in the limit's role."""
     gates: int
-    """How many baseline gates the policy plans for the model: one false alarm among
-    them blocks a release.
+    """How many gates beside a saved run the policy plans for the model: one false alarm
+    among them blocks a release.
     """
 
     @property
@@ -65,8 +70,8 @@ class PairedNumbers:
 
 @dataclass(frozen=True)
 class BaselineLimit:
-    """`not_worse_than_baseline = { k = 10, margin = 0.02, over = "levels" }`: no loss
-    beyond the margin.
+    """`not_worse_than_baseline = { k = 10, margin = 0.02, over = "levels" }`, or the same
+    of the reference: no loss beyond the margin.
     """
 
     k: int
@@ -75,6 +80,9 @@ class BaselineLimit:
     metric: Metric = "recall"
     stratum: str | None = None
     """Whose groups must all lose no more; None of all queries together."""
+    role: Role = Role.BASELINE
+    attempts: AttemptsSetting | None = None
+    """None: as the settings say."""
 
     def __post_init__(self) -> None:
         known_word("over", self.over, OVERS)
@@ -83,7 +91,7 @@ class BaselineLimit:
     @property
     def key(self) -> GateKey:
         return GateKey(
-            GateKind.BASELINE,
+            _KINDS[self.role],
             self.k,
             over=self.over,
             metric=self.metric,
@@ -109,14 +117,14 @@ class BaselineLimit:
         """Whether the candidate lost no more than the margin."""
         if numbers.comparison is None:
             sentence = (
-                f"{numbers.subject}: not compared, because no baseline was given. Add"
-                " --robust-baseline DIR, a folder that --robust-results wrote."
+                f"{numbers.subject}: not compared, because no {self.role} was given. Add"
+                f" {self.role.option} DIR, a folder that --robust-results wrote."
             )
             return self._unmeasured(numbers, "ungated", sentence)
-        # Another data set or a partial baseline must not pass as "no loss seen".
+        # Another data set or a partial run must not pass as "no loss seen".
         if isinstance(numbers.comparison, NotComparable):
             sentence = (
-                f"{numbers.subject}: not comparable with the baseline."
+                f"{numbers.subject}: not comparable with the {self.role}."
                 f" {numbers.comparison.reason}"
             )
             return self._unmeasured(numbers, "fail", sentence)
@@ -125,7 +133,8 @@ class BaselineLimit:
             return verdict
         # A gate that the plan does not count, as in a test that judges one cell alone,
         # shares its error with none.
-        errors = Errors(1 - decision.confidence, max(1, numbers.gates))
+        gates = max(1, numbers.gates)
+        errors = Errors(decision.error, gates, decision.passing_error)
         difference = self._difference(numbers, numbers.comparison, errors)
         if isinstance(difference, NotComparable):
             sentence = f"{numbers.subject}: not compared, because {difference.reason}."
@@ -152,16 +161,15 @@ class BaselineLimit:
         if sentence is not None:
             return self._unmeasured(numbers, "fail", sentence)
         clean = comparison.baseline_of(curve.clean)
-        # Whether the baseline measured it at all is for the comparison to say.
+        # Whether the saved run measured it at all is for the comparison to say.
         if clean is None:
             return None
         if Curve((clean,)).has_something_to_lose(self.k, numbers.direction):
             return None
         sentence = (
-            f"{numbers.case.model} on {numbers.case.dataset}: the baseline retrieves no"
+            f"{numbers.case.model} on {numbers.case.dataset}: the {self.role} retrieves no"
             f" better than chance {clean_words(numbers.case.family)}, so its {metric} is"
-            " undefined."
-            " Use a baseline that retrieves better than chance."
+            f" undefined. Use a {self.role} that retrieves better than chance."
         )
         return self._unmeasured(numbers, "inconclusive", sentence)
 
@@ -204,7 +212,7 @@ class BaselineLimit:
             f"{self._comparison_in_words(numbers, difference)}{ending}",
             bounds=(difference.passes_at, difference.fails_at),
             decided_by="bound",
-            confidence=decision.confidence,
+            confidence=decision.passing_confidence,
             detectable_loss=finite(loss),
             more_queries=more_queries,
             tolerated=verdict == "inconclusive" and decision.tolerates_inconclusive,
@@ -216,7 +224,7 @@ class BaselineLimit:
         kind = GateKind(self.metric)
         least = least_by_chance(numbers.curve, numbers.direction, kind, self.k)
         if self.over == "cells":
-            # A cell at which the baseline finds next to nothing has next to nothing to
+            # A cell at which the saved run finds next to nothing has next to nothing to
             # lose, and may pass.
             return least <= 0 or difference.baseline > least + ROUNDING
         return difference.baseline - self.margin > least
@@ -235,7 +243,7 @@ class BaselineLimit:
         return (
             f"{numbers.subject}, {self._where(numbers)}, {numbers.direction}:"
             f" {subject} is {difference.candidate:.3f}, {difference.value:+.3f} against"
-            f" the baseline's {difference.baseline:.3f} (at least"
+            f" the {self.role}'s {difference.baseline:.3f} (at least"
             f" {difference.passes_at:+.3f}, at most {difference.fails_at:+.3f})"
         )
 

@@ -76,12 +76,10 @@ def unless_it_cannot_fail(
     """
     if can_fail or verdict.verdict == "fail":
         return verdict
-    # For a slope, a gap and a baseline, a limit of 0 demands something.
-    zero_is_a_limit = verdict.gate.kind in (
-        GateKind.BASELINE,
-        GateKind.SLOPE,
-        GateKind.GROUP_GAP,
-    )
+    # For a slope, a gap and beside a saved run, a limit of 0 demands something.
+    kind = verdict.gate.kind
+    is_of_a_difference = kind in (GateKind.SLOPE, GateKind.GROUP_GAP)
+    zero_is_a_limit = kind.is_paired or is_of_a_difference
     if verdict.limit == 0 and not zero_is_a_limit:
         sentence = (
             f"{verdict.gate} of {verdict.case}: not judged, because a floor of 0 takes"

@@ -11,7 +11,6 @@ import numpy as np
 
 from ..core.cases import DIRECTIONS, Case
 from ..core.words import counted
-from .measurements import Measurements
 from .pairing import Pairing
 
 _FACTS = {
@@ -34,19 +33,19 @@ def obstacles(pairing: Pairing) -> tuple[str, ...]:
     baseline = pairing.baseline.measured
     if candidate.identity.id == baseline.identity.id:
         return (
-            "Expected a baseline of another run, got the run itself (id"
+            f"Expected a {pairing.role} of another run, got the run itself (id"
             f" {candidate.identity.id}). Compare with an earlier run.",
         )
-    sentences = [*_narrowed(baseline)]
+    sentences = [*_narrowed(pairing)]
     if candidate.limit is not None and candidate.limit != baseline.limit:
         sentences.append(
-            "Expected a whole run to compare with the baseline, got one of the first"
+            f"Expected a whole run to compare with the {pairing.role}, got one of the first"
             f" {counted(candidate.limit, 'pair')}. Leave --robust-limit out."
         )
         # A part of the data differs from the whole in every fact: nothing more to say.
         return tuple(sentences)
     sentences += _other_data(pairing)
-    sentences += _other_precision(candidate, baseline)
+    sentences += _other_precision(pairing)
     return tuple(sentences)
 
 
@@ -64,8 +63,9 @@ def vanished(pairing: Pairing) -> tuple[str, ...]:
     )
 
 
-def _narrowed(baseline: Measurements) -> Iterator[str]:
+def _narrowed(pairing: Pairing) -> Iterator[str]:
     """Sentences where the baseline is not a whole run."""
+    baseline = pairing.baseline.measured
     narrowed = []
     if baseline.limit:
         narrowed.append(("limited", f"--robust-limit {baseline.limit}"))
@@ -73,7 +73,7 @@ def _narrowed(baseline: Measurements) -> Iterator[str]:
         narrowed.append(("partial", baseline.scope.partial))
     for word, reason in narrowed:
         yield (
-            f"Expected a whole run as baseline, got a {word} one ({reason}). Make it"
+            f"Expected a whole run as {pairing.role}, got a {word} one ({reason}). Make it"
             " again without that."
         )
 
@@ -85,25 +85,23 @@ def _other_data(pairing: Pairing) -> Iterator[str]:
     }
     for dataset in pairing.candidate.measured.datasets:
         name = dataset["name"]
-        reference = baseline_sets.get(name)
+        beside = baseline_sets.get(name)
         # A data set that only one run encoded takes part in no comparison.
-        if reference is None or _is_unswept(dataset) or _is_unswept(reference):
+        if beside is None or _is_unswept(dataset) or _is_unswept(beside):
             continue
-        differing = [
-            key for key in _FACTS if _fact(dataset, key) != _fact(reference, key)
-        ]
+        differing = [key for key in _FACTS if _fact(dataset, key) != _fact(beside, key)]
         # Which images a device could decode depends on the models of the run.
         if differing == ["pixel_digest"] and _is_decoded_on_device(dataset):
             differing = []
         if differing:
             fact = differing[0]
-            advice = "Measure the baseline again on this data."
+            advice = f"Measure the {pairing.role} again on this data."
             if fact == "decoding":
                 advice = "Run one of them again with --robust-decode."
             yield (
                 f"Expected the same {_FACTS[fact]} of {name} in both runs, got"
-                f" {fact}={_short(_fact(dataset, fact))} and in the baseline"
-                f" {fact}={_short(_fact(reference, fact))}. {advice}"
+                f" {fact}={_short(_fact(dataset, fact))} and in the {pairing.role}"
+                f" {fact}={_short(_fact(beside, fact))}. {advice}"
             )
         elif any(pairing.order(name, direction) is None for direction in DIRECTIONS):
             yield _other_queries(pairing, name)
@@ -131,26 +129,26 @@ def _other_queries(pairing: Pairing, dataset: str) -> str:
     else:
         shared = len(np.intersect1d(keys, baseline_keys))
         got = (
-            f"{counted(len(keys), 'image')} and in the baseline {len(baseline_keys)}, {shared} of"
-            " them the same"
+            f"{counted(len(keys), 'image')} and in the {pairing.role} {len(baseline_keys)},"
+            f" {shared} of them the same"
         )
     return (
         f"Expected the same queries of {dataset} in both runs, got {got}. Measure the"
-        " baseline again on this data."
+        f" {pairing.role} again on this data."
     )
 
 
-def _other_precision(candidate: Measurements, baseline: Measurements) -> Iterator[str]:
+def _other_precision(pairing: Pairing) -> Iterator[str]:
     pairs = set()
-    for outcome in candidate.outcomes:
-        reference = baseline.by_case.get(outcome.case)
-        if reference is not None:
-            pairs.add((outcome.timing.precision, reference.timing.precision))
+    for outcome in pairing.candidate.measured.outcomes:
+        beside = pairing.baseline.measured.by_case.get(outcome.case)
+        if beside is not None:
+            pairs.add((outcome.timing.precision, beside.timing.precision))
     for precision, baseline_precision in sorted(pairs):
         if precision != baseline_precision:
             yield (
                 f"Expected the same precision in both runs, got precision={precision}"
-                f" and in the baseline precision={baseline_precision}. Run one of them"
+                f" and in the {pairing.role} precision={baseline_precision}. Run one of them"
                 " again with --robust-precision."
             )
 
@@ -159,13 +157,13 @@ def _missing_cells(pairing: Pairing, model: str, cases: list[Case]) -> str:
     if model not in pairing.candidate.measured.measured_models:
         renamed = _renamed(pairing, model)
         return (
-            "Expected all models of the baseline, got none of the"
+            f"Expected all models of the {pairing.role}, got none of the"
             f" {counted(len(cases), 'cell')} of {model}{renamed}. Test it too, or"
-            " make a baseline without it."
+            f" make a {pairing.role} without it."
         )
     more = "" if len(cases) == 1 else f" and {len(cases) - 1} more"
     return (
-        f"Expected all cells of the baseline, got no {cases[0]}{more}. Measure what it"
+        f"Expected all cells of the {pairing.role}, got no {cases[0]}{more}. Measure what it"
         " measured."
     )
 

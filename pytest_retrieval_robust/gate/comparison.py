@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.cases import DIRECTIONS, Case, Direction, Family, Json
 from ..core.outcomes import Outcome
+from ..core.roles import Role
 from ..retrieval.curve import Curve
 from .baseline import BaselineLimit
 from .comparability import obstacles
@@ -24,10 +25,6 @@ from .paired_hits import PairedHits
 from .pairing import Orders, Pairing
 from .pairing import Run as Run  # whoever compares runs finds them here too
 from .perturbed import Perturbed, hidden_outcomes
-
-_OTHER_RANKS = NotComparable(
-    "the ranks of both runs do not belong to the same queries: make the baseline again"
-)
 
 
 @dataclass(frozen=True)
@@ -68,13 +65,16 @@ class CellDifference:
 
 
 def compare(
-    candidate: Run, baseline: Run, orders: Orders | None = None
+    candidate: Run,
+    baseline: Run,
+    orders: Orders | None = None,
+    role: Role = Role.BASELINE,
 ) -> Comparison | NotComparable:
     """The comparison of two runs, or the first reason why there is none.
 
     `orders` are what earlier comparisons of the same two runs found out of their queries.
     """
-    pairing = Pairing(candidate, baseline, orders)
+    pairing = Pairing(candidate, baseline, orders, role)
     reasons = obstacles(pairing)
     return NotComparable(reasons[0]) if reasons else Comparison(pairing)
 
@@ -86,6 +86,14 @@ class Comparison:
         self.pairing = pairing
         self.candidate = pairing.candidate
         self.baseline = pairing.baseline
+        self.role = pairing.role
+
+    @property
+    def _other_ranks(self) -> NotComparable:
+        return NotComparable(
+            "the ranks of both runs do not belong to the same queries: make the"
+            f" {self.role} again"
+        )
 
     def baseline_of(self, outcome: Outcome) -> Outcome | None:
         """What the baseline measured of the same case."""
@@ -116,7 +124,7 @@ class Comparison:
         for outcome in (each for curve in curves for each in curve.outcomes):
             if self.baseline_of(outcome) is None:
                 return NotComparable(
-                    f"the baseline has no {outcome.case}: measure it with these models,"
+                    f"the {self.role} has no {outcome.case}: measure it with these models,"
                     f" {_asked_words(outcome.case.family)} and seeds"
                 )
         if len(levels) == 1 and limit.metric != "recall":
@@ -127,7 +135,7 @@ class Comparison:
         for curve in curves:
             hits = self.paired_hits(curve.outcomes, direction, limit.k)
             if hits is None:
-                return _OTHER_RANKS
+                return self._other_ranks
             seeds.append(hits)
         # The mean over the seeds: a query that is hit with half of the mask layouts is
         # half a hit.
@@ -156,12 +164,12 @@ class Comparison:
             for outcome in outcomes:
                 if self.baseline_of(outcome) is None:
                     return NotComparable(
-                        f"the baseline has no {outcome.case}: measure it with the same"
+                        f"the {self.role} has no {outcome.case}: measure it with the same"
                         " perturbations, levels and seeds"
                     )
             hits = self.paired_hits(outcomes, direction, k)
             if hits is None:
-                return _OTHER_RANKS
+                return self._other_ranks
             every.append(hits)
         return PairedErrors.of(every[0], every[1:])
 
@@ -172,12 +180,12 @@ class Comparison:
         outcome = curve.outcomes[-1]
         if any(self.baseline_of(each) is None for each in (curve.clean, outcome)):
             return NotComparable(
-                f"the baseline has no {outcome.case}: measure it there too"
+                f"the {self.role} has no {outcome.case}: measure it there too"
             )
         outcomes = [outcome] if limit.metric == "recall" else curve.outcomes
         hits = self.paired_hits(outcomes, direction, limit.k)
         if hits is None:
-            return _OTHER_RANKS
+            return self._other_ranks
 
         def difference_of(hits: PairedHits, errors: Errors) -> Difference:
             if limit.metric == "recall":
@@ -212,15 +220,15 @@ class Comparison:
         if isinstance(own, NotComparable):
             return own
         if isinstance(theirs, NotComparable):
-            return NotComparable(f"in the baseline {theirs.reason}")
+            return NotComparable(f"in the {self.role} {theirs.reason}")
         order = self.pairing.order(dataset, direction)
         if order is None:
-            return _OTHER_RANKS
+            return self._other_ranks
         difference = own.difference_from(theirs, order)
         if difference is None:
             return own
         return NotComparable(
-            f"{difference}, by {stratum}: measure the baseline again with these strata"
+            f"{difference}, by {stratum}: measure the {self.role} again with these strata"
         )
 
     @cached_property
@@ -259,18 +267,18 @@ class Comparison:
         candidate_ranks = []
         baseline_ranks = []
         for outcome in outcomes:
-            reference = self.baseline_of(outcome)
-            if reference is None:
+            beside = self.baseline_of(outcome)
+            if beside is None:
                 return None
             ranks = self.candidate.evidence.ranks(outcome, direction)
-            reference_ranks = self.baseline.evidence.ranks(reference, direction)
-            if ranks is None or reference_ranks is None:
+            ranks_beside = self.baseline.evidence.ranks(beside, direction)
+            if ranks is None or ranks_beside is None:
                 return None
-            if not len(ranks) == len(reference_ranks) == len(order):
+            if not len(ranks) == len(ranks_beside) == len(order):
                 return None
             candidate_ranks.append(ranks)
             # The baseline's ranks, in the order of the candidate's queries.
-            baseline_ranks.append(reference_ranks[order])
+            baseline_ranks.append(ranks_beside[order])
         return PairedHits(
             hits_of(candidate_ranks, [k]),
             hits_of(baseline_ranks, [k]),

@@ -178,7 +178,7 @@ class ErrorLimit:
     def _compared(
         self, numbers: ErrorNumbers, errors: PairedErrors, decision: Decision
     ) -> Verdict:
-        ratio = errors.summary(_STATISTICS[self.kind], decision.confidence)
+        ratio = errors.summary(_STATISTICS[self.kind], decision.passing_confidence)
         verdict = self._decided(ratio, decision)
         return Verdict(
             self._case_of(numbers),
@@ -192,7 +192,7 @@ class ErrorLimit:
             f" {self.maximum:g} times the baseline's.",
             bounds=(ratio.low, ratio.high),
             decided_by=decision.by,
-            confidence=decision.confidence,
+            confidence=decision.passing_confidence,
             # The baseline's errors are the unit: half of them more would go unnoticed.
             weak=not ratio.high - ratio.value <= WEAK,
         )
@@ -228,7 +228,9 @@ class ErrorLimit:
         high = finite(ratio.high)
         below = "no lower end" if low is None else f"{low:.3f}"
         above = "no upper end" if high is None else f"{high:.3f}"
-        return f" ({100 * decision.confidence:g} % bounds {below} and {above})"
+        return (
+            f" ({100 * decision.passing_confidence:.4g} % bounds {below} and {above})"
+        )
 
     def _worst(self, numbers: ErrorNumbers, errors: PairedErrors) -> str:
         """Which perturbation is the worst, where there are several."""

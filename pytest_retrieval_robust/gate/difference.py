@@ -28,11 +28,13 @@ class Errors:
 
     alpha: float
     gates: int = 1
+    spent: float | None = None
+    """The error of the bound that passes a gate, where it is not `alpha`."""
 
     @property
     def passing(self) -> float:
         """The error of the bound that passes a gate."""
-        return self.alpha
+        return self.alpha if self.spent is None else self.spent
 
     @property
     def failing(self) -> float:

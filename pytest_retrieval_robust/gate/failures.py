@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from ..core.roles import Role
 from ..core.words import counted
 from .judged import Judged, subject_of
 from .measurements import INTERRUPTED
@@ -57,18 +58,22 @@ def _gates_not_met(judged: Judged) -> Iterator[str]:
             yield f"{count} of {gates} {verb} {words}"
 
 
-def _no_baseline(judged: Judged) -> Iterator[str]:
-    if judged.against.problem is not None and not judged.ending.measure_only:
-        yield "there is no baseline to compare with"
+def _nothing_to_compare_with(judged: Judged) -> Iterator[str]:
+    for role in Role:
+        problem = judged.against_of(role).problem
+        if problem is not None and not judged.ending.measure_only:
+            yield f"there is no {role} to compare with"
 
 
-def _baseline_differs(judged: Judged) -> Iterator[str]:
-    if judged.baseline is None or judged.ending.measure_only:
-        return
-    if judged.baseline.obstacles:
-        yield "the baseline cannot be compared with"
-    if judged.baseline.vanished:
-        yield "cells of the baseline are missing"
+def _saved_runs_differ(judged: Judged) -> Iterator[str]:
+    for role in Role:
+        record = judged.record_of(role)
+        if record is None or judged.ending.measure_only:
+            continue
+        if record.obstacles:
+            yield f"the {role} cannot be compared with"
+        if record.vanished:
+            yield f"cells of the {role} are missing"
 
 
 def _broken_tests(judged: Judged) -> Iterator[str]:
@@ -91,8 +96,8 @@ _RULES: tuple[Callable[[Judged], Iterator[str]], ...] = (
     _gates_unjudged,
     _interrupted,
     _gates_not_met,
-    _no_baseline,
-    _baseline_differs,
+    _nothing_to_compare_with,
+    _saved_runs_differ,
     _broken_tests,
     _unexplained_gate_tests,
 )
@@ -138,13 +143,16 @@ def reason_not_judged(judged: Judged) -> str | None:
             f"{judged.measured.scope.partial} left out every test that has a gate; run"
             " the whole suite"
         )
-    if all(gate.is_of_baseline for gate in judged.planned):
+    roles = [gate.compared_with for gate in judged.planned]
+    if None not in roles:
+        needed = [role for role in Role if role in roles]
+        options = " and ".join(f"{role.option} DIR" for role in needed)
         return (
-            "every gate compares with a baseline, and none was given; add"
-            " --robust-baseline DIR"
+            f"every gate compares with a {' or a '.join(needed)}, and none was given;"
+            f" add {options}"
         )
     return (
-        "every gate was left out: for want of a baseline, for other hardware, or by a"
+        "every gate was left out: for want of a run to compare with, for other hardware, or by a"
         " limit of 0; see the notes"
     )
 

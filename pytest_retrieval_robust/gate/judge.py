@@ -8,16 +8,18 @@ judged again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..core.cases import DIRECTIONS, Case, Direction, Plan
 from ..core.costs import CostMeasurement
 from ..core.counterfactual_outcomes import CounterfactualOutcome
 from ..core.outcomes import Outcome
+from ..core.roles import Role
 from ..core.searches import BreakingOutcome
 from ..core.verdict import GateKey, GateKind, Verdict
 from ..retrieval.curve import Curve
+from .attempts import AttemptNumbers, as_spent, decision_on
 from .baseline import BaselineLimit, PairedNumbers
 from .chance import untrained
 from .corruption_error import ErrorNumbers, set_case
@@ -52,12 +54,16 @@ class Judge:
     comparison: Comparison | NotComparable | None = None
     """The baseline beside the run; None without one."""
     gates_of: Callable[[str], int] = lambda _: 1
-    """How many baseline gates the policy plans for a model."""
+    """How many gates beside a saved run the policy plans for a model."""
     groups: RunGroups | None = None
     """The groups of the run's queries: without them no gate on groups is judged."""
+    reference: Comparison | NotComparable | None = None
+    """The reference beside the run; None without one."""
+    attempts: AttemptNumbers | None = None
+    """Which attempt this is; None where nobody counts them."""
 
     def cell(self, outcome: Outcome, clean: Outcome) -> list[Verdict]:
-        """What the gates on recall, retention, metrics and single cells beside the baseline say;
+        """What the gates on recall, retention, metrics and single cells beside a saved run say;
         one `ungated` verdict where there are none.
         """
         case = outcome.case
@@ -92,8 +98,8 @@ class Judge:
         ]
 
     def baseline(self, curves: Sequence[Curve]) -> list[Verdict]:
-        """What the baseline gates over all levels say of one model, data set and
-        occluder: one curve per seed.
+        """What the gates beside the baseline and the reference over all levels say of
+        one model, data set and occluder: one curve per seed.
         """
         if not curves:
             return []
@@ -128,7 +134,7 @@ class Judge:
                 numbers = ErrorNumbers(chosen, direction, self.comparison)
                 for limit in self.policy.error_limits(case, direction):
                     decision = self._decision(case, direction, limit)
-                    verdict = limit.judge(numbers, decision)
+                    verdict = as_spent(limit.judge(numbers, decision), decision)
                     verdicts.append(
                         unless_nothing_was_changed(verdict, outcomes, decision)
                     )
@@ -183,10 +189,16 @@ class Judge:
             verdict = limit.judge(GroupNumbers(cell, self.groups), decision)
         else:
             gates = self.gates_of(case.model)
-            paired = PairedNumbers(curves, direction, self.comparison, gates)
-            verdict = limit.judge(paired, decision)
+            is_of_reference = limit.role is Role.REFERENCE
+            beside = self.reference if is_of_reference else self.comparison
+            paired = PairedNumbers(curves, direction, beside, gates)
+            verdict = as_spent(limit.judge(paired, decision), decision)
         judged = [outcome for curve in curves for outcome in curve.outcomes]
         return unless_nothing_was_changed(verdict, judged, decision)
 
     def _decision(self, case: Case, direction: Direction, limit: Limit) -> Decision:
-        return self.policy.decision(case, direction, limit.key)
+        decision = decision_on(limit, self.policy, case, direction)
+        role = limit.key.kind.compared_with
+        if role is None or self.attempts is None:
+            return decision
+        return replace(decision, attempt=self.attempts.get(role))

@@ -10,20 +10,13 @@ from functools import cached_property
 
 from ..core.cases import Case
 from ..core.outcomes import Outcome
+from ..core.roles import Role
 from ..core.verdict import GateKind, Verdict
 from .chance import untrained
-from .comparison import CellDifference, Run
+from .compared_runs import Against, BaselineRecord, ComparedRun, ReferenceRecord
 from .measurements import Measurements
 from .plan import PlannedGate
 from .policy import Policy
-
-
-@dataclass(frozen=True, repr=False)
-class Against:
-    """What `--robust-baseline` named: a run, or why there is none."""
-
-    run: Run | None = None
-    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,20 +46,6 @@ class Ending:
 
 
 @dataclass(frozen=True, repr=False)
-class BaselineRecord:
-    """The run that this one was compared with."""
-
-    id: str
-    started: str
-    version: str
-    obstacles: tuple[str, ...]
-    """Why the two cannot be compared."""
-    vanished: tuple[str, ...]
-    """What the baseline has and this run, although whole, lacks."""
-    cells: tuple[CellDifference, ...]
-
-
-@dataclass(frozen=True, repr=False)
 class Judged:
     """What was measured, and everything that the policy says of it."""
 
@@ -77,6 +56,16 @@ class Judged:
     against: Against = field(default_factory=Against)
     baseline: BaselineRecord | None = None
     ending: Ending = field(default_factory=Ending)
+    against_reference: Against = field(default_factory=Against)
+    reference: ReferenceRecord | None = None
+
+    def against_of(self, role: Role) -> Against:
+        """What the role's option named."""
+        return self.against_reference if role is Role.REFERENCE else self.against
+
+    def record_of(self, role: Role) -> ComparedRun | None:
+        """What is recorded of the run in a role; None without one."""
+        return self.reference if role is Role.REFERENCE else self.baseline
 
     @cached_property
     def gated(self) -> tuple[Verdict, ...]:

@@ -85,7 +85,7 @@ class PairedHits:
             baseline=float(self.baseline.mean()),
             passes_at=low,
             fails_at=fails_at,
-            error=(high - low) / (2 * normal_quantile(1 - errors.alpha)),
+            error=(high - low) / (2 * normal_quantile(1 - errors.passing)),
             queries=len(self.candidate),
         )
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.cases import Direction
+from ..core.roles import Role
 from .evidence import Evidence
 from .measurements import Measurements
 
@@ -26,14 +27,23 @@ Orders: TypeAlias = dict[tuple[str, Direction], NDArray[np.int64]]
 
 
 class Pairing:
-    """A candidate, a baseline, and the queries that they share."""
+    """A candidate, a baseline, and the queries that they share.
+
+    The baseline is whatever the candidate is compared with; `role` is what that run is
+    called.
+    """
 
     def __init__(
-        self, candidate: Run, baseline: Run, orders: Orders | None = None
+        self,
+        candidate: Run,
+        baseline: Run,
+        orders: Orders | None = None,
+        role: Role = Role.BASELINE,
     ) -> None:
         """`orders` are those that are known of the same two runs; more are added."""
         self.candidate = candidate
         self.baseline = baseline
+        self.role = role
         self._orders: Orders = {} if orders is None else orders
         self._without_order: set[tuple[str, Direction]] = set()
 

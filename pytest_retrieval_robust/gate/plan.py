@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import product
 
 from ..core.cases import Case, Direction, Plan
-from ..core.verdict import GateKey, GateKind
+from ..core.roles import Role
+from ..core.verdict import GateKey
 
 
 @dataclass(frozen=True)
@@ -25,17 +26,15 @@ class PlannedGate:
         return f"{self.gate} of {self.case}"
 
     @property
-    def is_of_baseline(self) -> bool:
-        return self.gate.kind.needs_baseline
+    def compared_with(self) -> Role | None:
+        return self.gate.kind.compared_with
 
 
-def baseline_gates(gates: Iterable[PlannedGate]) -> Counter[str]:
-    """How many planned gates compare each model with the baseline: what a false block
-    is shared out among.
+def paired_gates(gates: Iterable[PlannedGate]) -> Counter[str]:
+    """How many planned gates compare each model with the baseline or the reference: what
+    a false block is shared out among.
     """
-    return Counter(
-        gate.case.model for gate in gates if gate.gate.kind is GateKind.BASELINE
-    )
+    return Counter(gate.case.model for gate in gates if gate.gate.kind.is_paired)
 
 
 def cells_of(plan: Plan, model: str, dataset: str) -> Iterator[Case]:

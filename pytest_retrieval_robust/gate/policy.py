@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from ..core.cases import DIRECTIONS, Case, Direction, Family, Json, Plan
 from ..core.counterfactual_outcomes import clean_case
+from ..core.roles import Role
 from ..core.verdict import GateKey, GateKind
 from .breaking import search_case
 from .corruption_error import set_case
@@ -95,6 +96,7 @@ class Policy:
                 settings["confidence"],
                 settings["inconclusive"] == "allow",
                 settings["hardware"],
+                settings["attempts"] == "spend",
                 ignores_small_groups=settings["too_small"] == "ignore",
             )
         return self._decisions[asked]
@@ -175,8 +177,11 @@ class Policy:
         """Whether a gate is about this model by its own name."""
         return any(rule.limits and rule.model == model for rule in self.rules)
 
-    def asks_for_baseline(self) -> bool:
-        return any(key.kind.needs_baseline for rule in self.rules for key in rule.keys)
+    def asks_for(self, role: Role) -> bool:
+        """Whether a gate compares with the saved run in that role."""
+        return any(
+            key.kind.compared_with is role for rule in self.rules for key in rule.keys
+        )
 
     @property
     def metrics(self) -> tuple[str, ...]:

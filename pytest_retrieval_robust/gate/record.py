@@ -12,11 +12,19 @@ from itertools import groupby
 from pathlib import Path
 
 from ..core.cases import FAMILIES, Case, Json
+from ..core.roles import Role
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
 from ..core.words import counted
 from ..retrieval.curve import Curve
+from .attempts import AttemptNumbers, AttemptRecord
 from .changed_answers import ChangedAnswers, changed_answers
-from .comparability import obstacles, vanished
+from .compared_runs import (
+    Against,
+    BaselineRecord,
+    ReferenceRecord,
+    baseline_record,
+    reference_record,
+)
 from .comparison import Comparison
 from .corruption_table import CorruptionErrors, corruption_errors, shown_k
 from .curve_intervals import CurveIntervals, CurveKey, curve_intervals
@@ -25,11 +33,11 @@ from .failures import failures, reason_not_judged
 from .group_numbers import CellGroups, group_numbers
 from .grouping import RunGroups
 from .judge import Judge
-from .judged import Against, BaselineRecord, Ending, Judged, clean_outcomes, subject_of
+from .judged import Ending, Judged, clean_outcomes, subject_of
 from .measurements import Measurements
-from .pairing import Pairing, Run
+from .pairing import Run
 from .perturbed import whole_perturbations
-from .plan import baseline_gates
+from .plan import paired_gates
 from .policy import Policy
 from .release import Release, Status
 from .seed_spread import LayoutVariation, layout_variation
@@ -64,6 +72,9 @@ class RunRecord(Measurements):
     """Beside the baseline; none without one."""
     groups: tuple[CellGroups, ...] = ()
     """Recall by group of each cell; none without strata."""
+    reference: ReferenceRecord | None = None
+    attempt: AttemptRecord | None = None
+    """None where it is no attempt against a saved run, or nobody counts them."""
 
     @property
     def release(self) -> Release:
@@ -97,15 +108,15 @@ class RunRecord(Measurements):
         yield counted(self.verdict_counts()["pass"], "gate met", "gates met")
         ungated = [v.gate.kind for v in self.verdicts if v.verdict == "ungated"]
         cells = ungated.count(GateKind.NONE)
-        uncompared = sum(kind.needs_baseline for kind in ungated)
+        uncompared = Counter(kind.compared_with for kind in ungated)
         elsewhere = sum(kind.is_absolute for kind in ungated)
-        taken_away = len(ungated) - cells - uncompared - elsewhere
+        taken_away = uncompared[None] - cells - elsewhere
         tolerated = sum(verdict.tolerated for verdict in self.verdicts)
         untested = sum(not model.tested for model in self.models)
         for count, noun, words in (
             (tolerated, "gate", "inconclusive, which the policy allows"),
             (cells, "cell", "ungated"),
-            (uncompared, "gate", "without a baseline"),
+            *((uncompared[role], "gate", f"without a {role}") for role in Role),
             (elsewhere, "gate", "for other hardware"),
             (taken_away, "gate", "taken away by a limit of 0"),
             (untested, "model", "not tested"),
@@ -126,10 +137,8 @@ class RunRecord(Measurements):
         verdicts: dict[Case, set[VerdictName]] = {}
         for verdict in self.verdicts:
             gate = verdict.gate
-            # A missing baseline leaves a cell as its other gates have it.
-            is_uncompared = (
-                gate.kind is GateKind.BASELINE and verdict.verdict == "ungated"
-            )
+            # A run that is missing leaves a cell as its other gates have it.
+            is_uncompared = gate.kind.is_paired and verdict.verdict == "ungated"
             is_of_cell = gate.is_of_a_cell or gate.kind is GateKind.ABOVE_CHANCE
             if is_of_cell and not is_uncompared:
                 verdicts.setdefault(verdict.case, set()).add(verdict.verdict)
@@ -143,23 +152,56 @@ class RunRecord(Measurements):
 
 
 def judge_run(
-    run: Run, policy: Policy, against: Against, ending: Ending | None = None
+    run: Run,
+    policy: Policy,
+    against: Against,
+    ending: Ending | None = None,
+    *,
+    against_reference: Against | None = None,
+    attempts: AttemptNumbers | None = None,
 ) -> RunRecord:
-    """Judge a run that has been measured, now or at another time. Nothing is measured here."""
+    """Judge a run that has been measured, now or at another time, beside the baseline and
+    the reference. Nothing is measured here.
+
+    `attempts` says which attempt against them it is, where that is counted.
+    """
+    against_reference = against_reference or Against()
     ending = ending or Ending()
     if ending.measure_only:
         policy = Policy()
     measured = run.measured
-    comparison, baseline = _compared(run, against)
+    comparison = against.comparison(run, Role.BASELINE)
+    comparison_with_reference = against_reference.comparison(run, Role.REFERENCE)
     planned = tuple(policy.planned(measured.plan))
     verdicts: tuple[Verdict, ...] = ()
     if not ending.measure_only:
-        gates_of = baseline_gates(planned).__getitem__
+        gates_of = paired_gates(planned).__getitem__
         run.evidence.expect(measured.outcomes)
-        groups = RunGroups(run.evidence, measured.datasets)
-        judge = Judge(policy, run.evidence, comparison, gates_of, groups)
+        judge = Judge(
+            policy,
+            run.evidence,
+            comparison,
+            gates_of,
+            RunGroups(run.evidence, measured.datasets),
+            comparison_with_reference,
+            attempts,
+        )
         verdicts = tuple(_verdicts(judge, measured))
-    judged = Judged(measured, policy, planned, verdicts, against, baseline, ending)
+    baseline = baseline_record(run, against.run, comparison)
+    reference = reference_record(
+        run, against_reference.run, comparison_with_reference, against.run, verdicts
+    )
+    judged = Judged(
+        measured,
+        policy,
+        planned,
+        verdicts,
+        against,
+        baseline,
+        ending,
+        against_reference,
+        reference,
+    )
     of_measurements = {
         field.name: getattr(measured, field.name) for field in fields(Measurements)
     }
@@ -179,33 +221,8 @@ def judge_run(
         changed=tuple(changed_answers(measured, run.evidence)),
         corruption_errors=_corruption_errors(measured, comparison, verdicts),
         groups=tuple(group_numbers(measured, run.evidence, comparison, verdicts)),
+        reference=reference,
     )
-
-
-def _compared(
-    run: Run, against: Against
-) -> tuple[Comparison | NotComparable | None, BaselineRecord | None]:
-    """The comparison with the baseline, and what the record holds of it."""
-    if against.run is None:
-        return None, None
-    pairing = Pairing(run, against.run)
-    identity = against.run.measured.identity
-    reasons = obstacles(pairing)
-    if reasons:
-        record = BaselineRecord(
-            identity.id, identity.started, identity.version, reasons, (), ()
-        )
-        return NotComparable(reasons[0]), record
-    comparison = Comparison(pairing)
-    record = BaselineRecord(
-        identity.id,
-        identity.started,
-        identity.version,
-        obstacles=(),
-        vanished=vanished(pairing),
-        cells=tuple(comparison.cells()),
-    )
-    return comparison, record
 
 
 def _corruption_errors(

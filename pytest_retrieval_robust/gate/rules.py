@@ -16,7 +16,7 @@ from .limits import Limit, RelativeLimit
 from .perturbed import PerturbationSet
 
 SettingName: TypeAlias = Literal[
-    "decide", "confidence", "inconclusive", "hardware", "too_small"
+    "decide", "confidence", "inconclusive", "hardware", "too_small", "attempts"
 ]
 Selector: TypeAlias = Literal[
     "model", "dataset", "occluder", "corruption", "text_noise"
@@ -27,6 +27,7 @@ DEFAULTS: Mapping[SettingName, Any] = {
     "inconclusive": "fail",
     "hardware": None,
     "too_small": "inconclusive",
+    "attempts": "count",
 }
 """The settings of a limit that no table says more about."""
 _SELECTORS: Mapping[Family, Selector] = {

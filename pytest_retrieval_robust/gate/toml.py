@@ -10,6 +10,7 @@ from typing import Any
 from ..core.catalogue import unknown_name
 from ..core.config_file import ConfigFile
 from ..core.errors import ConfigError
+from .decision import ATTEMPTS
 from .policy import Policy
 from .rules import DEFAULTS, Rule, SettingName
 from .toml_limits import LIMIT_KEYS, limits_of
@@ -68,6 +69,12 @@ def _settings(table: Mapping[str, Any], wrong: Wrong) -> dict[SettingName, Any]:
         raise wrong("too_small", '"inconclusive" or "ignore", of groups')
     if not isinstance(settings.get("hardware", ""), str):
         raise wrong("hardware", "the name of a processor or GPU, or a glob, in quotes")
+    if settings.get("attempts", "count") not in ATTEMPTS:
+        raise wrong(
+            "attempts",
+            '"count" (each attempt against one saved run has the whole error) or'
+            ' "spend" (all of them share it)',
+        )
     confidence = settings.get("confidence", 0.95)
     if not (is_number(confidence) and 0.5 < confidence < 1):
         is_percent = is_number(confidence) and 50 < confidence < 100

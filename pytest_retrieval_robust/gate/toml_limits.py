@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..core.roles import Role
 from ..core.verdict import METRICS, OVERS, GateKind
+from .decision import ATTEMPTS
 from .limits import (
     BaselineLimit,
     BreakingLimit,
@@ -32,6 +34,11 @@ NUMBERS = (
     GateKind.IMAGES_PER_SECOND,
     GateKind.PEAK_MEMORY_GIB,
 )
+BESIDE_SAVED_RUNS = {
+    GateKind.BASELINE: Role.BASELINE,
+    GateKind.REFERENCE: Role.REFERENCE,
+}
+"""Limits of the loss beside a saved run, with the run's role."""
 _LATENCIES = {"p50": GateKind.LATENCY_P50, "p95": GateKind.LATENCY_P95}
 LIMIT_KEYS: tuple[str, ...] = (
     *SHARES,
@@ -44,7 +51,7 @@ LIMIT_KEYS: tuple[str, ...] = (
     GateKind.COUNTERFACTUAL,
     GateKind.DISTRACTOR_RECALL,
     *GROUP_KEYS,
-    GateKind.BASELINE,
+    *BESIDE_SAVED_RUNS,
     *ERROR_KEYS,
 )
 """Every key that states a limit."""
@@ -70,8 +77,9 @@ def limits_of(table: Mapping[str, Any], wrong: Wrong) -> Iterator[Limit]:
         yield from _counterfactuals(table[GateKind.COUNTERFACTUAL], wrong)
     if GateKind.DISTRACTOR_RECALL in table:
         yield _distractors(table[GateKind.DISTRACTOR_RECALL], wrong)
-    if GateKind.BASELINE in table:
-        yield from _baselines(table[GateKind.BASELINE], wrong)
+    for kind in BESIDE_SAVED_RUNS:
+        if kind in table:
+            yield from _all_beside(kind, table[kind], wrong)
     yield from group_limits(table, wrong)
     yield from error_limits(table, wrong)
 
@@ -193,27 +201,28 @@ def _share(value: Any, key: str, wrong: Wrong) -> float:
     return float(value)
 
 
-def _baselines(value: Any, wrong: Wrong) -> Iterator[BaselineLimit]:
+def _all_beside(key: GateKind, value: Any, wrong: Wrong) -> Iterator[BaselineLimit]:
     """One limit, or a list of them for several strata, metrics or k."""
     limits = [
-        _baseline(each, wrong)
+        _beside(key, each, wrong)
         for each in (value if isinstance(value, list) else [value])
     ]
     if not limits or len({limit.key for limit in limits}) < len(limits):
         raise wrong(
-            GateKind.BASELINE,
+            key,
             "a limit, or a list of them with each k, over, metric and strata once",
         )
     yield from limits
 
 
-def _baseline(value: Any, wrong: Wrong) -> BaselineLimit:
-    key = GateKind.BASELINE
-    if not has_keys(value, {"k", "margin"}, {"over", "metric", "strata"}):
+def _beside(key: GateKind, value: Any, wrong: Wrong) -> BaselineLimit:
+    """No loss beyond a margin beside a saved run."""
+    may_have = {"over", "metric", "strata", "attempts"}
+    if not has_keys(value, {"k", "margin"}, may_have):
         raise wrong(
             key,
-            '{ k = 10, margin = 0.02 }, with over = "cells", a metric or strata if need'
-            " be",
+            '{ k = 10, margin = 0.02 }, with over = "cells", a metric, strata or'
+            ' attempts = "spend" if need be',
         )
     if not is_whole(value["k"], 1):
         raise wrong(key, "a whole k from 1")
@@ -236,4 +245,15 @@ def _baseline(value: Any, wrong: Wrong) -> BaselineLimit:
     stratum = None
     if "strata" in value:
         stratum = stratum_of(key, value["strata"], wrong)
-    return BaselineLimit(value["k"], float(value["margin"]), over, metric, stratum)
+    attempts = value.get("attempts")
+    if attempts not in (None, *ATTEMPTS):
+        raise wrong(key, f"attempts to be one of {', '.join(ATTEMPTS)}")
+    return BaselineLimit(
+        value["k"],
+        float(value["margin"]),
+        over,
+        metric,
+        stratum,
+        BESIDE_SAVED_RUNS[key],
+        attempts,
+    )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ..core.cases import FAMILIES, Family, level_word, levels_word
+from ..core.roles import Role
 from ..core.verdict import Verdict
 from ..core.words import counted
 from .chance import untrained
@@ -90,29 +91,34 @@ def _unjudged(judged: Judged) -> Iterator[str]:
     )
 
 
-def _no_baseline(judged: Judged) -> Iterator[str]:
-    if judged.against.problem is not None:
-        yield judged.against.problem
-    elif judged.policy.asks_for_baseline() and judged.baseline is None:
-        yield (
-            "Baseline gates were skipped: no baseline given. Save one with"
-            " --robust-results DIR, and compare with --robust-baseline DIR."
-        )
+def _nothing_to_compare_with(judged: Judged) -> Iterator[str]:
+    for role in Role:
+        problem = judged.against_of(role).problem
+        if problem is not None:
+            yield problem
+        elif judged.policy.asks_for(role) and judged.record_of(role) is None:
+            yield (
+                f"{role.capitalize()} gates were skipped: no {role} given. Save one with"
+                f" --robust-results DIR, and compare with {role.option} DIR."
+            )
 
 
-def _baseline_differs(judged: Judged) -> Iterator[str]:
-    if judged.baseline is not None:
-        yield from judged.baseline.obstacles
-        yield from judged.baseline.vanished
+def _saved_runs_differ(judged: Judged) -> Iterator[str]:
+    for role in Role:
+        record = judged.record_of(role)
+        if record is not None:
+            yield from record.obstacles
+            yield from record.vanished
 
 
-def _broken_baseline(judged: Judged) -> Iterator[str]:
-    baseline = judged.against.run
-    if baseline is not None and baseline.measured.broken_tests:
-        yield (
-            "Expected a baseline whose tests all passed, got"
-            f" {baseline.measured.broken_tests} that failed. Save one of a good model."
-        )
+def _broken_saved_runs(judged: Judged) -> Iterator[str]:
+    for role in Role:
+        saved = judged.against_of(role).run
+        if saved is not None and saved.measured.broken_tests:
+            yield (
+                f"Expected a {role} whose tests all passed, got"
+                f" {saved.measured.broken_tests} that failed. Save one of a good model."
+            )
 
 
 def _weak_gates(judged: Judged) -> Iterator[str]:
@@ -173,9 +179,9 @@ _RULES: tuple[Callable[[Judged], Iterator[str]], ...] = (
     _levels_left_out,
     _idle_tables,
     _unjudged,
-    _no_baseline,
-    _baseline_differs,
-    _broken_baseline,
+    _nothing_to_compare_with,
+    _saved_runs_differ,
+    _broken_saved_runs,
     _weak_gates,
     _untrained_models,
     _visible_differences,

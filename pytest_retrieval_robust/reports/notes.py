@@ -13,10 +13,11 @@ _SHOWN_KEYS = 3
 
 
 def notes_of(run: RunRecord) -> list[str]:
-    """The notes of a report that has a part of its own for the baseline."""
+    """The notes of a report that has parts of its own for the baseline and the reference."""
     said_there: tuple[str, ...] = ()
-    if run.baseline is not None:
-        said_there = (*run.baseline.obstacles, *run.baseline.vanished)
+    for saved in (run.baseline, run.reference):
+        if saved is not None:
+            said_there += (*saved.obstacles, *saved.vanished)
     warnings = [warning for warning in run.warnings if warning not in said_there]
     return [*warnings, *loading_notes(run), *decoding_notes(run)]
 

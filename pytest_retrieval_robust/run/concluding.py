@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ..core.roles import Role
 from ..core.words import counted
+from ..gate.attempts import AttemptNumbers
 from ..gate.comparison import Run
 from ..gate.measurements import INTERRUPTED, Scope
+from ..gate.policy import Policy
 from ..gate.record import Against, Ending, RunRecord, judge_run
+from .attempting import Attempting
 from .selected_models import must_be_tested
 
 if TYPE_CHECKING:
@@ -47,26 +51,44 @@ def conclude(
         measure_only=session.settings.measure_only,
         own_models=frozenset(table.name for table in tables),
     )
-    return judge_run(run, session.policy, _against(session), ending)
+    return _judged(run, session, ending)
 
 
 def judge_again(session: RobustSession) -> RunRecord:
-    """The run of `--robust-replay`, judged by this run's policy and baseline."""
+    """The run of `--robust-replay`, judged by this run's policy, baseline and reference."""
     run = session.saved_runs.replayed()
     assert run is not None
     evidence = run.evidence.with_metrics(session.gate_metrics)
     run = Run(run.measured, evidence)
     ending = Ending(replayed=True, must_be_tested=must_be_tested(session.settings))
-    return judge_run(run, session.policy, _against(session), ending)
+    return _judged(run, session, ending)
 
 
-def _against(session: RobustSession) -> Against:
-    folder = session.settings.baseline
-    run = session.saved_runs.baseline()
+def _judged(run: Run, session: RobustSession, ending: Ending) -> RunRecord:
+    against = {role: _against(session, role) for role in Role}
+    policy = Policy() if ending.measure_only else session.policy
+    attempting = Attempting(run.measured, policy, against, session.ledger)
+
+    def judge(attempts: AttemptNumbers | None) -> RunRecord:
+        return judge_run(
+            run,
+            session.policy,
+            against[Role.BASELINE],
+            ending,
+            against_reference=against[Role.REFERENCE],
+            attempts=attempts,
+        )
+
+    return attempting.judged(judge)
+
+
+def _against(session: RobustSession, role: Role) -> Against:
+    folder = session.settings.saved_run(role)
+    run = session.saved_runs.beside(role)
     if folder is None or run is not None:
         return Against(run)
     sentence = (
-        f"There is no baseline yet: --robust-baseline names {folder.name!r}, where no"
+        f"There is no {role} yet: {role.option} names {folder.name!r}, where no"
         " run is saved. Make one from the model that is known to be good: pytest SUITE"
         f" --robust-results {folder.name}"
     )

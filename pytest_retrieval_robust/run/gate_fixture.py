@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ..core.roles import Role
+
 if TYPE_CHECKING:
     from ..core.costs import CostMeasurement
     from ..core.counterfactual_outcomes import Counterfactuals
@@ -29,7 +31,7 @@ class GateFixture:
         """Whether a violation was found: verdicts explain why such a test fails."""
 
     def violations(self, outcome: Outcome, clean_outcome: Outcome) -> list[str]:
-        """What violates the gates on recall, retention and single cells beside the baseline."""
+        """What violates the gates on recall, retention and single cells beside a saved run."""
         judge = self._session.judging.judge((clean_outcome, outcome))
         return self._sentences(judge.cell(outcome, clean_outcome))
 
@@ -39,19 +41,24 @@ class GateFixture:
         return self._sentences(judge.curve(curve))
 
     def baseline_violations(self, curves: Sequence[Curve]) -> list[str]:
-        """What violates the gates that pool all levels beside the baseline.
+        """What violates the gates that pool all levels beside the baseline or the reference.
 
-        Give it one curve per mask seed. Skips the test where there is no baseline, or
-        no gate asks for one.
+        Give it one curve per mask seed. Skips the test where neither is there, or no gate
+        asks for the one that is.
         """
-        has_baseline = self._session.saved_runs.baseline() is not None
-        if not has_baseline or not self._session.policy.asks_for_baseline():
+        if not any(map(self._compares_with, Role)):
             pytest.skip(
-                "no baseline was given, or no gate asks for one: see --robust-baseline"
+                "no baseline or reference was given, or no gate asks for it: see"
+                " --robust-baseline and --robust-reference"
             )
         outcomes = [outcome for curve in curves for outcome in curve.outcomes]
         judge = self._session.judging.judge(outcomes)
         return self._sentences(judge.baseline(curves))
+
+    def _compares_with(self, role: Role) -> bool:
+        """Whether the saved run in a role is there, and a gate asks for it."""
+        has_run = self._session.saved_runs.beside(role) is not None
+        return has_run and self._session.policy.asks_for(role)
 
     def cost_violations(self, cost: CostMeasurement) -> list[str]:
         """What violates the gates on the cost of occluding, throughput, latency and memory."""

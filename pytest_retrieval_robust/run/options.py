@@ -230,6 +230,17 @@ OPTIONS = (
         "DIR",
     ),
     OptionSpec(
+        "--robust-reference",
+        "compare with a second saved run too, which stays while baselines come and go",
+        "DIR",
+    ),
+    OptionSpec(
+        "--robust-attempts",
+        "the ledger that counts full runs against one baseline or reference (default:"
+        " attempts.jsonl beside the folder of --robust-results)",
+        "FILE",
+    ),
+    OptionSpec(
         "--robust-report",
         "write a report: .html, .md or .json by suffix; repeatable",
         "FILE",

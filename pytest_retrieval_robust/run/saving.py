@@ -41,8 +41,7 @@ def write_results(run: RunRecord, state: RunState) -> RunRecord:
     folder = settings.results
     try:
         if not settings.overwrite:
-            others = (settings.replay, settings.baseline)
-            folder, note = place_for(run, folder, others)
+            folder, note = place_for(run, folder, settings.kept_runs)
             if note is not None:
                 run = replace(run, warnings=(*run.warnings, note))
         save_run(run, state.store, folder, settings.replay)

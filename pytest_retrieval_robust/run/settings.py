@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from ..core.errors import ConfigError
 from ..core.names import split_list
+from ..core.roles import Role
 from .options import BY_FLAG, CACHE_LIMIT, is_measure_only, is_replay, names_config
 from .robust_toml import beside_arguments
 from .typed_values import (
@@ -101,6 +102,9 @@ class Settings:
     overwrite: bool = False
     """Whether results may replace those of a run that measured more."""
     baseline: Path | None = None
+    reference: Path | None = None
+    attempts: Path | None = None
+    """The ledger, where one is named."""
     replay: Path | None = None
     reports: tuple[Path, ...] = ()
     show_samples: bool = False
@@ -118,6 +122,15 @@ class Settings:
     """
     severities_typed: bool = False
     """The same of `--robust-severities`."""
+
+    def saved_run(self, role: Role) -> Path | None:
+        """The folder of the saved run in a role."""
+        return self.reference if role is Role.REFERENCE else self.baseline
+
+    @property
+    def kept_runs(self) -> tuple[Path | None, ...]:
+        """The folders of saved runs, into which nothing is written."""
+        return (self.replay, self.baseline, self.reference)
 
     def levels_of(self, family: Family) -> tuple[float, ...]:
         """The levels at which a family is measured, rising, from 0."""
@@ -165,6 +178,8 @@ def read_settings(config: pytest.Config) -> Settings:
         timeout=values.typed("--robust-timeout", parse_seconds),
         overwrite=values.switch("--robust-overwrite"),
         baseline=values.path("--robust-baseline"),
+        reference=values.path("--robust-reference"),
+        attempts=values.path("--robust-attempts"),
         replay=values.path("--robust-replay") if is_replay(config) else None,
         reports=values.paths("--robust-report"),
         show_samples=values.switch("--robust-show-samples"),

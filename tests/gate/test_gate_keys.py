@@ -11,16 +11,17 @@ from pytest_retrieval_robust.core.errors import ArgumentError
 from pytest_retrieval_robust.core.verdict import METRICS, OVERS, GateKey, GateKind
 
 KS = st.integers(1, 500)
+PAIRED = [kind for kind in GateKind if kind.is_paired]
 KEYS = st.one_of(
     st.builds(
         GateKey,
-        st.sampled_from(sorted({*GateKind} - {GateKind.BASELINE, GateKind.METRIC})),
+        st.sampled_from(sorted({*GateKind} - {*PAIRED, GateKind.METRIC})),
         st.none() | KS,
         st.none() | st.sampled_from(DIRECTIONS),
     ),
     st.builds(
         GateKey,
-        st.just(GateKind.BASELINE),
+        st.sampled_from(PAIRED),
         KS,
         st.none() | st.sampled_from(DIRECTIONS),
         st.sampled_from(OVERS),

@@ -23,6 +23,12 @@ from ..answer_tables import AnswerRow, answer_rows
 from ..error_tables import ErrorRow, error_rows, why_dashes
 from ..metric_tables import MetricTable, metric_tables
 from ..notes import notes_of
+from ..reference_tables import (
+    ReferenceRow,
+    attempt_sentences,
+    reference_rows,
+    why_no_baseline,
+)
 from ..run_series import series_of
 from ..saved_run import host_of
 from ..series import Series
@@ -117,6 +123,11 @@ class Page:
     """Beside a baseline."""
     errors_note: str | None
     """Why some of them are missing."""
+    since_reference: list[ReferenceRow]
+    reference_note: str | None
+    """Why the baseline's columns are empty."""
+    attempts: list[str]
+    """Which attempt it is, in sentences."""
     answers: list[AnswerRow]
     metrics: list[MetricTable]
     changes: list[Change]
@@ -179,6 +190,9 @@ def page_of(run: RunRecord, samples: Sequence[SampleSheet] = ()) -> Page:
         families=list(family_parts(series, switches)),
         errors=error_rows(run),
         errors_note=why_dashes(error_rows(run)),
+        since_reference=reference_rows(run),
+        reference_note=why_no_baseline(run),
+        attempts=attempt_sentences(run),
         answers=answer_rows(run),
         metrics=list(metric_tables(run)),
         changes=changes,

@@ -14,6 +14,7 @@ from ..error_tables import error_blocks
 from ..family_sentences import sentences
 from ..metric_tables import metric_blocks
 from ..notes import notes_of
+from ..reference_tables import reference_blocks
 from ..run_series import series_of
 from .changes import change_blocks
 from .dialect import code, listed, text
@@ -46,6 +47,7 @@ def blocks(run: RunRecord) -> Iterator[str]:
     yield from listed("Inconclusive", _sentences_of(run, "inconclusive"))
     yield from _absent_models(run)
     yield from change_blocks(run)
+    yield from reference_blocks(run)
     series = series_of(run)
     yield from recall_blocks([line for line in series if line.family == "occlusion"])
     yield from family_blocks(series)

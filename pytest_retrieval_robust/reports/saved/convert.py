@@ -15,9 +15,12 @@ from ...core.searches import BreakingOutcome
 from ...gate.measurements import Identity, Measurements, Scope
 from .document import (
     SCHEMA_VERSION,
+    AccumulatedForm,
+    AttemptForm,
     BaselineForm,
     CellForm,
     ChangedForm,
+    ChangeForm,
     CorruptionErrorsForm,
     CurveForm,
     DatasetForm,
@@ -28,17 +31,22 @@ from .document import (
     ModelForm,
     NamedErrorsForm,
     OutcomeForm,
+    ReferenceForm,
     RunDocument,
     RunFacts,
     SearchForm,
+    TriedForm,
     VerdictForm,
 )
 
 if TYPE_CHECKING:
+    from ...gate.accumulated import AccumulatedChange, Change
+    from ...gate.attempts import AttemptRecord
+    from ...gate.compared_runs import BaselineRecord, ReferenceRecord
     from ...gate.corruption_table import CorruptionErrors
     from ...gate.curve_intervals import Interval
     from ...gate.group_numbers import CellGroups
-    from ...gate.record import BaselineRecord, RunRecord
+    from ...gate.record import RunRecord
     from ...retrieval.curve import Curve
 
 
@@ -59,6 +67,8 @@ def document_of(run: RunRecord, ranks_sha256: str | None, host: Json) -> RunDocu
         ],
         layouts=[LayoutForm(**vars(layout)) for layout in run.layouts],
         baseline=None if run.baseline is None else _baseline(run.baseline),
+        reference=UNSET if run.reference is None else _reference(run.reference),
+        attempt=UNSET if run.attempt is None else _attempt(run.attempt),
         verdicts=[VerdictForm(**verdict.as_json()) for verdict in run.verdicts],
         changed=[ChangedForm(**vars(each)) for each in run.changed] or UNSET,
         corruption_errors=list(map(_corruption_errors, run.corruption_errors)) or UNSET,
@@ -133,6 +143,36 @@ def _baseline(baseline: BaselineRecord) -> BaselineForm:
         obstacles=list(baseline.obstacles),
         vanished=list(baseline.vanished),
         cells=[CellForm(**cell.as_json()) for cell in baseline.cells],
+    )
+
+
+def _reference(reference: ReferenceRecord) -> ReferenceForm:
+    return ReferenceForm(
+        id=reference.id,
+        started=reference.started,
+        version=reference.version,
+        obstacles=list(reference.obstacles),
+        vanished=list(reference.vanished),
+        changes=list(map(_accumulated, reference.changes)),
+    )
+
+
+def _accumulated(change: AccumulatedChange) -> AccumulatedForm:
+    baseline = None if change.baseline is None else _change(change.baseline)
+    own = {"candidate": _change(change.candidate), "baseline": baseline}
+    return AccumulatedForm(**{**vars(change), **own})
+
+
+def _change(change: Change) -> ChangeForm:
+    return ChangeForm(change.recall, change.value, (change.low, change.high))
+
+
+def _attempt(attempt: AttemptRecord) -> AttemptForm:
+    return AttemptForm(
+        tried=[TriedForm(**vars(each)) for each in attempt.tried],
+        same_weights=attempt.same_weights,
+        ledger_sha256=attempt.ledger_sha256,
+        line_sha256=attempt.line_sha256,
     )
 
 

@@ -326,6 +326,69 @@ class BaselineForm(_Form):
     cells: list[CellForm]
 
 
+class ChangeForm(_Form):
+    """Mean Recall@k of a run over all levels and seeds, minus the reference's."""
+
+    recall: Share
+    value: float
+    interval: tuple[float, float]
+    """Two-sided, 95 %."""
+
+
+class AccumulatedForm(_Form):
+    """One model, data set and perturbation beside the reference."""
+
+    model: str
+    dataset: str
+    family: Family
+    occluder: str
+    """The perturbation's name, whatever its family."""
+    direction: Direction
+    k: Positive
+    reference: Share
+    """Mean Recall@k of the reference."""
+    candidate: ChangeForm
+    baseline: ChangeForm | None
+    """Null without a baseline that can be compared with the reference."""
+
+
+class ReferenceForm(_Form):
+    """The run that stays while baselines come and go, and what was lost since it."""
+
+    id: str
+    started: str
+    version: str
+    obstacles: list[str]
+    vanished: list[str]
+    changes: list[AccumulatedForm]
+
+
+class TriedForm(_Form):
+    """Attempts against the saved run in one role."""
+
+    role: Literal["baseline", "reference"]
+    number: Positive
+    """Of this attempt, from 1."""
+    error: float | None
+    """The greatest error of the gates that have it anew at each attempt."""
+    spent: float | None
+    """The greatest error that is spent over attempts."""
+    spent_here: float | None
+    """Its share at this attempt."""
+
+
+class AttemptForm(_Form):
+    """Which attempt against its saved runs this run is, as the ledger counts it."""
+
+    tried: list[TriedForm]
+    same_weights: int | None
+    """The number of the first attempt with the same weights."""
+    ledger_sha256: Sha256
+    """Of the ledger's first line."""
+    line_sha256: Sha256
+    """Of the line of this run."""
+
+
 class VerdictForm(_Form):
     """What one rule of the policy says of one case."""
 
@@ -364,6 +427,10 @@ class RunDocument(_Form):
     layouts: list[LayoutForm]
     baseline: BaselineForm | None
     verdicts: list[VerdictForm]
+    reference: ReferenceForm | UnsetType = UNSET
+    """Absent without `--robust-reference`."""
+    attempt: AttemptForm | UnsetType = UNSET
+    """Absent where it is no attempt, or nobody counts them."""
     changed: list[ChangedForm] | UnsetType = UNSET
     """Absent in runs of earlier versions, and where no ranks were kept."""
     corruption_errors: list[CorruptionErrorsForm] | UnsetType = UNSET

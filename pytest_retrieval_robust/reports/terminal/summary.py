@@ -9,6 +9,7 @@ from ..error_tables import error_lines
 from ..family_sentences import sentences
 from ..metric_tables import metric_lines
 from ..notes import decoding_notes, loading_notes
+from ..reference_tables import attempt_lines, reference_lines
 from .baseline import baseline_lines
 from .blocks import BLOCKS, printable_blocks
 from .curve_tables import table_lines
@@ -78,12 +79,14 @@ def summary_lines(
     yield from edit_lines(run.counterfactuals, verbosity)
     yield from baseline_lines(run.baseline, verbosity)
     yield from error_lines(run, verbosity)
+    yield from reference_lines(run, verbosity)
     # What has to be read comes last: a terminal shows the end.
     yield from verdict_lines(run, verbosity)
     yield from sentence_lines("broken:", run.broken, "red")
     yield from sentence_lines("not tested:", _absent_models(run, verbosity), "yellow")
     yield from sentence_lines("loaded:", loading_notes(run))
     yield from sentence_lines("decoded:", decoding_notes(run))
+    yield from attempt_lines(run)
     yield from sentence_lines("note:", run.warnings, "yellow")
     if run.results is not None:
         yield [Span(f"results: {run.results} (run.json, ranks.npz)")]

@@ -73,7 +73,7 @@ class RobustSession(RunState):
             severities_typed=self.settings.severities_typed,
         )
         check_outputs(self)
-        self.saved_runs.baseline()
+        self.saved_runs.load_all()
 
 
 def session_of(config: pytest.Config) -> RobustSession:

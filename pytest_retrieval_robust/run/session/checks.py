@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...core.cases import Plan
 from ...core.errors import ConfigError
+from ...core.roles import Role
 from .state import RunState
 
 if TYPE_CHECKING:
@@ -47,8 +48,27 @@ def check_outputs(state: RunState) -> None:
     if not state.store.is_alone and not state.store.folder.is_dir():
         return  # a worker on another machine, which writes nothing
     settings = state.settings
-    saved = (settings.replay, settings.baseline)
-    check_places(settings.results, settings.reports, saved)
+    check_places(settings.results, settings.reports, settings.kept_runs)
+    _check_ledger(state)
+
+
+def _check_ledger(state: RunState) -> None:
+    """Raise `ConfigError` where the attempts beside a saved run cannot be counted."""
+    from ...gate.ledger import LedgerError
+    from ..outputs import check_written
+
+    ledger = state.ledger
+    if ledger is None or not any(map(state.settings.saved_run, Role)):
+        return
+    if state.settings.attempts is not None:
+        check_written("--robust-attempts", ledger.path)
+    try:
+        ledger.read()
+    except LedgerError as error:
+        problem = str(error)
+    else:
+        return
+    raise ConfigError(problem)
 
 
 def report_entries(state: RunState) -> dict[Path, ReportEntry]:

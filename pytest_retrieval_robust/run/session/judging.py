@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from ...core.cases import DIRECTIONS, Cell, Direction, Plan
 from ...core.errors import RobustError
 from ...core.outcomes import Outcome
-from ...gate.plan import baseline_gates
+from ...core.roles import Role
+from ...gate.plan import paired_gates
 from .measuring import Measurer
 from .saved_runs import SavedRuns
 from .state import RunState
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ...gate.attempts import AttemptNumbers
     from ...gate.comparison import Comparison
     from ...gate.difference import NotComparable
     from ...gate.evidence import Evidence
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Judging:
-    """Makes the judge of a test from the run's policy and baseline."""
+    """Makes the judge of a test from the run's policy and the saved runs beside it."""
 
     def __init__(
         self, state: RunState, measurer: Measurer, saved_runs: SavedRuns
@@ -37,27 +39,55 @@ class Judging:
         self._state = state
         self._measurer = measurer
         self._saved_runs = saved_runs
-        self._orders: Orders = {}
+        self._orders: dict[Role, Orders] = {role: {} for role in Role}
 
     def judge(self, outcomes: Iterable[Outcome]) -> Judge:
-        """What judges these outcomes, by their ranks and beside the baseline."""
-        from ...gate.comparison import Run, compare
+        """What judges these outcomes, by their ranks and beside the saved runs."""
         from ...gate.grouping import RunGroups
         from ...gate.judge import Judge
 
-        baseline = self._saved_runs.baseline()
-        comparison: Comparison | NotComparable | None = None
-        if baseline is not None:
-            # Runs are compared as a whole, so a test's outcomes are dressed as a run.
-            run = Run(self._measurements(tuple(outcomes)), self.evidence)
-            comparison = compare(run, baseline, self._orders)
+        measured = tuple(outcomes)
         return Judge(
             self._state.judging_policy,
             self.evidence,
-            comparison,
-            self._baseline_gates.__getitem__,
+            self._comparison(measured, Role.BASELINE),
+            self._paired_gates.__getitem__,
             RunGroups(self.evidence, self._measurer.described_datasets()),
+            self._comparison(measured, Role.REFERENCE),
+            self._attempts,
         )
+
+    @cached_property
+    def _attempts(self) -> AttemptNumbers | None:
+        """Which attempt this will be, should no other run come before its end.
+
+        The controller counts again: what it takes for a later one has less of the error.
+        """
+        from ...gate.compared_runs import Against
+        from ...gate.ledger import LedgerError
+        from ..attempting import Attempting
+
+        beside = {role: Against(self._saved_runs.beside(role)) for role in Role}
+        run = self._measurements(())
+        try:
+            return Attempting(
+                run, self._state.judging_policy, beside, self._state.ledger
+            ).numbers
+        except LedgerError:
+            return None  # it fails the run at its end
+
+    def _comparison(
+        self, outcomes: tuple[Outcome, ...], role: Role
+    ) -> Comparison | NotComparable | None:
+        """The outcomes of a test beside the saved run in a role; None without one."""
+        from ...gate.comparison import Run, compare
+
+        saved = self._saved_runs.beside(role)
+        if saved is None:
+            return None
+        # Runs are compared as a whole, so a test's outcomes are dressed as a run.
+        run = Run(self._measurements(outcomes), self.evidence)
+        return compare(run, saved, self._orders[role], role)
 
     def _measurements(self, outcomes: tuple[Outcome, ...]) -> Measurements:
         from ...gate.measurements import Measurements, Scope
@@ -113,7 +143,7 @@ class Judging:
                 yield measured.report_ranks
 
     @cached_property
-    def _baseline_gates(self) -> Counter[str]:
-        """How many gates beside the baseline the policy plans for each model."""
+    def _paired_gates(self) -> Counter[str]:
+        """How many gates beside a saved run the policy plans for each model."""
         planned = self._state.policy.planned(self._state.whole_plan)
-        return baseline_gates(planned)
+        return paired_gates(planned)

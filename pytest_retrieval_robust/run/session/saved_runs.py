@@ -1,10 +1,13 @@
-"""The saved runs that a run refers to: its baseline, or the run that it judges again."""
+"""The saved runs that a run refers to: its baseline, its reference, or the run that it
+judges again.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ...core.errors import ConfigError
+from ...core.roles import Role
 from .checks import check_outputs, check_policy
 from .state import RunState
 
@@ -17,11 +20,19 @@ class SavedRuns:
 
     def __init__(self, state: RunState) -> None:
         self._state = state
-        self._baseline: Run | None = None
+        self._beside: dict[Role, Run] = {}
         self._replayed: Run | None = None
 
-    def baseline(self) -> Run | None:
-        """The run that `--robust-baseline` names; None without one, or where none is yet.
+    def load_all(self) -> None:
+        """Read the baseline and the reference, so that what is wrong with one is found
+        before anything is measured.
+        """
+        for role in Role:
+            self.beside(role)
+
+    def beside(self, role: Role) -> Run | None:
+        """The run that `--robust-baseline` or `--robust-reference` names; None without
+        one, or where none is yet.
 
         Raises `ConfigError` for a run that is damaged, of a newer version, or that this
         run would overwrite.
@@ -29,25 +40,25 @@ class SavedRuns:
         from ...reports.saved.read import SavedRunError, has_run, load_run
         from ..outputs import same_place
 
-        folder = self._state.settings.baseline
-        if folder is None or self._baseline is not None:
-            return self._baseline
+        folder = self._state.settings.saved_run(role)
+        if folder is None or role in self._beside:
+            return self._beside.get(role)
         results = self._state.settings.results
         if results is not None and same_place(results, folder):
             raise ConfigError(
-                "Expected a baseline of another run, got the same folder"
-                f" {folder.name!r} for --robust-baseline and --robust-results, which"
+                f"Expected a {role} of another run, got the same folder"
+                f" {folder.name!r} for {role.option} and --robust-results, which"
                 " would overwrite it. Write the results elsewhere."
             )
         if not has_run(folder):
             return None
         try:
-            self._baseline = load_run(folder)
+            self._beside[role] = load_run(folder)
         except SavedRunError as error:
             problem = str(error)
         else:
-            return self._baseline
-        raise ConfigError(f"--robust-baseline: {problem}")
+            return self._beside[role]
+        raise ConfigError(f"{role.option}: {problem}")
 
     def replayed(self) -> Run | None:
         """The run that `--robust-replay` names, checked against this policy; None without one.
@@ -78,6 +89,6 @@ class SavedRuns:
             severities_typed=True,
             saved_metrics=run.measured.metrics,
         )
-        self.baseline()
+        self.load_all()
         self._replayed = run
         return run

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ...core.progress import Tell
     from ...measure.embeddings.store import EmbeddingStore
     from ...retrieval.metrics.named import NamedMetric
+    from ..ledger_file import LedgerFile
     from ..ray.session import RayEngines
 
 
@@ -134,6 +135,20 @@ class RunState:
         """The same object each time: pytest 8 keeps a fixture's value only for that."""
         planned = PlannedPerturbation(family, name)
         return self._perturbations.setdefault(planned, planned)
+
+    @property
+    def ledger(self) -> LedgerFile | None:
+        """Where attempts are counted; None where neither it nor a folder for the results
+        is named.
+        """
+        from ..ledger_file import NAME, LedgerFile
+
+        results = self.settings.results
+        if self.settings.attempts is not None:
+            return LedgerFile(self.settings.attempts, results)
+        if results is None:
+            return None
+        return LedgerFile(results.parent / NAME, results)
 
     @property
     def gate_metrics(self) -> tuple[NamedMetric, ...]:
