@@ -15,6 +15,7 @@ from .breaking import BreakingLimit
 from .corruption_error import ErrorLimit
 from .cost import Ceiling, CostLimit, HardwareLimit, RelativeLimit
 from .counterfactual import CounterfactualFloor, DistractorFloor, EditLimit
+from .drift import DriftLimit
 from .floors import Floor
 from .metric_floor import MetricFloor
 
@@ -25,6 +26,7 @@ __all__ = [
     "CostLimit",
     "CounterfactualFloor",
     "DistractorFloor",
+    "DriftLimit",
     "EditLimit",
     "ErrorLimit",
     "Floor",
@@ -42,4 +44,5 @@ Limit: TypeAlias = (
     | EditLimit
     | BaselineLimit
     | ErrorLimit
+    | DriftLimit
 )

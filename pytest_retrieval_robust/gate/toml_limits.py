@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..core.catalogue import is_glob
 from ..core.verdict import METRICS, OVERS, GateKind
 from .limits import (
     BaselineLimit,
@@ -14,6 +15,7 @@ from .limits import (
     Ceiling,
     CounterfactualFloor,
     DistractorFloor,
+    DriftLimit,
     EditLimit,
     Floor,
     HardwareLimit,
@@ -43,6 +45,7 @@ LIMIT_KEYS: tuple[str, ...] = (
     GateKind.COUNTERFACTUAL,
     GateKind.DISTRACTOR_RECALL,
     GateKind.BASELINE,
+    GateKind.DRIFT,
     *ERROR_KEYS,
 )
 """Every key that states a limit."""
@@ -70,6 +73,8 @@ def limits_of(table: Mapping[str, Any], wrong: Wrong) -> Iterator[Limit]:
         yield _distractors(table[GateKind.DISTRACTOR_RECALL], wrong)
     if GateKind.BASELINE in table:
         yield _baseline(table[GateKind.BASELINE], wrong)
+    if GateKind.DRIFT in table:
+        yield _drift(table, wrong)
     yield from error_limits(table, wrong)
 
 
@@ -216,3 +221,23 @@ def _baseline(value: Any, wrong: Wrong) -> BaselineLimit:
             key, f'over = "levels" for {metric}, which is one number for all of them'
         )
     return BaselineLimit(value["k"], float(value["margin"]), over, metric)
+
+
+def _drift(table: Mapping[str, Any], wrong: Wrong) -> DriftLimit:
+    key = GateKind.DRIFT
+    value = table[key]
+    if not has_keys(value, {"max"}, {"file"}):
+        raise wrong(
+            key, '{ max = 1e-3 }, with file = "fingerprints/NAME.json" if need be'
+        )
+    if not (is_finite(value["max"]) and 0 <= value["max"] < 2):
+        raise wrong(key, "a max from 0 and below 2: a difference of cosines from 1")
+    file = value.get("file")
+    if "file" in value and not (isinstance(file, str) and file.strip()):
+        raise wrong(key, "a file in quotes")
+    model = table.get("model")
+    names_model = isinstance(model, str) and not is_glob(model)
+    # A fingerprint is of one model.
+    if file is not None and not names_model:
+        raise wrong(key, "file beside the name of one model alone (model, no glob)")
+    return DriftLimit(float(value["max"]), file, is_named=names_model)

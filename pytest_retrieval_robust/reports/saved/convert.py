@@ -60,6 +60,7 @@ def document_of(run: RunRecord, ranks_sha256: str | None, host: Json) -> RunDocu
         changed=[ChangedForm(**vars(each)) for each in run.changed] or UNSET,
         corruption_errors=list(map(_corruption_errors, run.corruption_errors)) or UNSET,
         counterfactuals=list(run.counterfactuals),
+        drift=list(run.drift),
     )
 
 
@@ -164,6 +165,7 @@ def measured_of(document: RunDocument, notes: tuple[str, ...]) -> Measurements:
         broken=tuple(run.broken),
         broken_tests=run.broken_tests,
         notes=notes,
+        drift=tuple(document.drift),
     )
 
 

@@ -14,6 +14,7 @@ from ...core.cases import Case, Direction, Family, Plan
 from ...core.codec import NAMED_BY_K, ByK, Count, Json, Positive, Share
 from ...core.costs import CostMeasurement
 from ...core.counterfactual_outcomes import CounterfactualOutcome
+from ...core.drift import DriftOutcome
 from ...core.outcomes import Scores, Timing
 from ...core.searches import HeatMap
 from ...gate.release import Status
@@ -334,3 +335,5 @@ class RunDocument(_Form):
     """Absent without a baseline that can be compared."""
     counterfactuals: list[CounterfactualOutcome] = field(default_factory=list)
     """Missing where no edited reports were measured."""
+    drift: list[DriftOutcome] = field(default_factory=list)
+    """Missing where no model was compared with its fingerprint."""
