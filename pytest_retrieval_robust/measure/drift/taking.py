@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import __version__
 from ...core.calling import encode_images, encode_reports
 from ...core.encoding import Prepares, prepare_image, stacked, unit_scale
 from ...core.errors import EmbeddingError, ModelError
@@ -41,7 +42,8 @@ def fingerprint_of(model: DualEncoder) -> Fingerprint:
         ModelError: It refuses all pictures, or all sentences.
         EmbeddingError: What it returns is no embeddings.
     """
-    versions = library_versions()
+    # Our own code bears on rows too.
+    versions = {"pytest-retrieval-robust": __version__, **library_versions()}
     return Fingerprint(
         model=model.name,
         inputs_sha256=inputs_digest(),
