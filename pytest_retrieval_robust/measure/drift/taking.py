@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,6 +71,7 @@ def _picture_marks(model: DualEncoder) -> tuple[PictureMark, ...]:
         raise refusal
     pixels = unit_scale(stacked(list(prepared.values()), model.name), model.device)
     rows = _on_host(encode_images(model, pixels).rows)
+    _require_numbers(model, dict(zip(prepared, rows, strict=True)))
     for (name, picture_pixels), row in zip(prepared.items(), rows, strict=True):
         digest = _array_digest(picture_pixels.pixels)
         marks[name] = PictureMark(name, digest, written_row(row))
@@ -84,6 +85,7 @@ def _sentence_marks(model: DualEncoder) -> tuple[SentenceMark, ...]:
     if ids is not None:
         digests = list(map(_ids_digest, ids))
     rows = _report_rows(model)
+    _require_numbers(model, dict(zip(names, rows, strict=True)))
     marks = []
     for name, digest, row in zip(names, digests, rows, strict=True):
         written = None if row is None else written_row(row)
@@ -114,6 +116,20 @@ def _row_or_none(model: DualEncoder, text: str) -> NDArray[np.float32] | None:
         raise
     except ModelError:
         return None
+
+
+def _require_numbers(
+    model: DualEncoder, rows: Mapping[str, NDArray[np.float32] | None]
+) -> None:
+    """Raise `EmbeddingError` for rows that have no direction."""
+    for name, row in rows.items():
+        if row is None or (np.isfinite(row).all() and row.any()):
+            continue
+        got = "zeros alone" if np.isfinite(row).all() else "NaN or an infinite number"
+        raise EmbeddingError(
+            f"Expected a row of finite numbers from {model.name} for the fixed input"
+            f" {name}, got {got}. Fix the encoder."
+        )
 
 
 def _on_host(rows: Tensor) -> NDArray[np.float32]:

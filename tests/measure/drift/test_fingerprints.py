@@ -243,13 +243,14 @@ def of_functions(
 
 
 def test_what_a_model_does_not_show_is_not_known() -> None:
+    def moved(texts: Sequence[str]) -> NDArray[np.float32]:
+        return lengths(texts) + np.array([0, 3, 9], np.float32)
+
     before = fingerprint_of(of_functions())
     assert before.weights.loaded_sha256 is None
     assert before.weights.checkpoint_sha256 is None
     assert all(mark.token_ids_sha256 is None for mark in before.sentences)
-    drift = drift_from(
-        before, of_functions(reports=lambda texts: lengths(texts) + [0, 3, 9]), "o.json"
-    )
+    drift = drift_from(before, of_functions(reports=moved), "o.json")
     assert states(drift) == ["not known", "same", "not known"]
     said = sentence(drift)
     assert "The same: prepared pixels. Not known: token ids, weights." in said
@@ -325,7 +326,7 @@ def test_rows_that_are_no_numbers_are_an_error() -> None:
     def nan(texts: Sequence[str]) -> NDArray[np.float32]:
         return lengths(texts) * np.float32("nan")
 
-    with pytest.raises(EmbeddingError):
+    with pytest.raises(EmbeddingError, match="the fixed input short, got NaN"):
         fingerprint_of(of_functions(reports=nan))
 
 
