@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .core.counterfactuals import EditedReports as EditedReports
     from .core.counterfactuals import KnowsEdits as KnowsEdits
     from .core.counterfactuals import ReportEdit as ReportEdit
+    from .core.drift import DriftOutcome as DriftOutcome
     from .core.errors import ArgumentError as ArgumentError
     from .core.errors import ConfigError as ConfigError
     from .core.errors import CorruptionError as CorruptionError
@@ -152,6 +153,7 @@ _HOMES = {
     "DatasetError": "core.errors",
     "Direction": "core.cases",
     "DistractorRecall": "core.counterfactual_outcomes",
+    "DriftOutcome": "core.drift",
     "DualEncoder": "models",
     "EditedReports": "core.counterfactuals",
     "EmbeddingError": "core.errors",

@@ -68,6 +68,7 @@ PUBLIC = frozenset(
         "Curves",
         "DatasetEntry",
         "Direction",
+        "DriftOutcome",
         "DualEncoder",
         "EditedReports",
         "Family",

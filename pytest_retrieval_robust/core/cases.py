@@ -17,6 +17,8 @@ changing how its report is written.
 FAMILIES: tuple[Family, ...] = ("occlusion", "corruption", "text-noise")
 BREAKING = "breaking"
 """The occluder's name in the case of a search for the smallest breaking occlusion."""
+DRIFT = "drift"
+"""The occluder's name in the case of a comparison with a fingerprint, which has no data."""
 
 
 def canonical_level(level: float) -> float:
@@ -74,6 +76,9 @@ class Case(Written):
         return Cell(self.occluder, self.level, self.seed, self.family)
 
     def __str__(self) -> str:
+        # A comparison with a fingerprint is of the model alone.
+        if self.occluder == DRIFT:
+            return self.model
         word = level_word(self.family)
         return (
             f"{self.model} on {self.dataset}, {self.occluder} at {word} {self.level:g},"

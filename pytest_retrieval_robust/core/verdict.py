@@ -56,6 +56,8 @@ class GateKind(StrEnum):
     """The same of what the errors are above those with nothing done."""
     WORST_CE = "worst_ce"
     """The highest of these multiples."""
+    DRIFT = "drift"
+    """How far rows of fixed inputs have moved from a saved fingerprint."""
     ABOVE_CHANCE = "above_chance"
     """Stands before all others: a model that retrieves nothing has nothing to judge."""
     NONE = "none"
@@ -100,6 +102,11 @@ class GateKind(StrEnum):
             GateKind.LATENCY_P95,
             GateKind.PEAK_MEMORY_GIB,
         )
+
+    @property
+    def is_without_data(self) -> bool:
+        """Whether it is about the model alone: no data set and no recall decide it."""
+        return self is GateKind.DRIFT
 
     @property
     def is_of_edits(self) -> bool:
@@ -233,6 +240,7 @@ class GateKey:
             self.kind.is_of_a_curve
             or self.kind.is_of_a_model
             or self.kind.is_of_perturbations
+            or self.kind.is_without_data
             or self.kind is GateKind.BREAKING_SHARE
             or self.is_pooled
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..core.roles import Role
+from ..core.verdict import Verdict
 from ..core.words import counted
 from .judged import Judged, subject_of
 from .measurements import INTERRUPTED
@@ -118,7 +119,7 @@ def reason_not_judged(judged: Judged) -> str | None:
     What a model at chance meets, such as a ceiling on its cost, does not count.
     """
     passed = [verdict for verdict in judged.gated if verdict.verdict == "pass"]
-    if any(subject_of(verdict.case) in judged.retrieving for verdict in passed):
+    if any(_counts(verdict, judged) for verdict in passed):
         return None
     if not judged.measured.measured_models:
         return (
@@ -155,6 +156,14 @@ def reason_not_judged(judged: Judged) -> str | None:
         "every gate was left out: for want of a run to compare with, for other hardware, or by a"
         " limit of 0; see the notes"
     )
+
+
+def _counts(verdict: Verdict, judged: Judged) -> bool:
+    """Whether what was met is worth anything: a gate of a model that retrieves, or one
+    that compares the model with itself.
+    """
+    is_without_data = verdict.gate.kind.is_without_data
+    return is_without_data or subject_of(verdict.case) in judged.retrieving
 
 
 def _nothing_planned(judged: Judged) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from ..core.cases import DIRECTIONS, Case, Direction, Plan
 from ..core.costs import CostMeasurement
 from ..core.counterfactual_outcomes import CounterfactualOutcome
+from ..core.drift import DriftOutcome
 from ..core.outcomes import Outcome
 from ..core.roles import Role
 from ..core.searches import BreakingOutcome
@@ -155,6 +156,11 @@ class Judge:
             return []
         decision = self._decision(breaking.case, DIRECTIONS[0], limit)
         return [limit.judge(breaking, decision)]
+
+    def drift(self, drift: DriftOutcome) -> list[Verdict]:
+        """What the gate on the drift from a fingerprint says."""
+        limit = self.policy.drift_limit(drift.model)
+        return [] if limit is None else [limit.judge(drift)]
 
     def counterfactual(self, outcome: CounterfactualOutcome) -> list[Verdict]:
         """What the gates on win shares and on recall among edits say of one cell."""

@@ -15,6 +15,7 @@ from .breaking import BreakingLimit
 from .corruption_error import ErrorLimit
 from .cost import Ceiling, CostLimit, HardwareLimit, RelativeLimit
 from .counterfactual import CounterfactualFloor, DistractorFloor, EditLimit
+from .drift import DriftLimit
 from .floors import Floor
 from .group_limit import GroupLimit
 from .metric_floor import MetricFloor
@@ -26,6 +27,7 @@ __all__ = [
     "CostLimit",
     "CounterfactualFloor",
     "DistractorFloor",
+    "DriftLimit",
     "EditLimit",
     "ErrorLimit",
     "Floor",
@@ -45,4 +47,5 @@ Limit: TypeAlias = (
     | GroupLimit
     | BaselineLimit
     | ErrorLimit
+    | DriftLimit
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import TypeAlias
@@ -15,12 +15,13 @@ from typing import TypeAlias
 from ..core.cases import DIRECTIONS, Case, Json, Plan
 from ..core.costs import CostMeasurement
 from ..core.counterfactual_outcomes import CounterfactualOutcome
+from ..core.drift import DriftOutcome
 from ..core.outcomes import ModelRecord, Outcome
 from ..core.searches import BreakingOutcome
 from ..retrieval.curve import Curve
 
 _Measured: TypeAlias = (
-    Outcome | CostMeasurement | BreakingOutcome | CounterfactualOutcome
+    Outcome | CostMeasurement | BreakingOutcome | CounterfactualOutcome | DriftOutcome
 )
 INTERRUPTED = "interrupted"
 """What a scope says of a run that was not allowed to finish."""
@@ -77,6 +78,8 @@ class Measurements:
     """How many tests failed in these ways."""
     notes: tuple[str, ...]
     """What the user should know of how it was measured, in sentences."""
+    drift: tuple[DriftOutcome, ...] = field(default=(), kw_only=True)
+    """Models beside their fingerprints; also those that have none."""
 
     @cached_property
     def curves(self) -> tuple[Curve, ...]:
@@ -104,6 +107,7 @@ class Measurements:
             *self.costs,
             *self.breaking,
             *self.counterfactuals,
+            *(drift for drift in self.drift if drift.is_measured),
         )
         return {measurement.case.model for measurement in measured}
 

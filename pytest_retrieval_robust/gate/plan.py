@@ -21,6 +21,8 @@ class PlannedGate:
     gate: GateKey
 
     def __str__(self) -> str:
+        if self.gate.kind.is_without_data:
+            return f"{self.gate} of {self.case.model}"
         if self.gate.is_over_levels:
             return f"{self.gate} of {self.case.model} on {self.case.dataset}"
         return f"{self.gate} of {self.case}"

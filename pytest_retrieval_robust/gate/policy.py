@@ -13,12 +13,20 @@ from typing import Any, TypeAlias, TypeVar
 
 from ..core.cases import DIRECTIONS, Case, Direction, Family, Json, Plan
 from ..core.counterfactual_outcomes import clean_case
+from ..core.drift import drift_case
 from ..core.roles import Role
 from ..core.verdict import GateKey, GateKind
 from .breaking import search_case
 from .corruption_error import set_case
 from .decision import Decision
-from .limits import BreakingLimit, EditLimit, ErrorLimit, Limit, RelativeLimit
+from .limits import (
+    BreakingLimit,
+    DriftLimit,
+    EditLimit,
+    ErrorLimit,
+    Limit,
+    RelativeLimit,
+)
 from .perturbed import PerturbationSet
 from .plan import PlannedGate, cells_of
 from .policy_checks import check_ks, check_level, leaves_out, tie
@@ -108,6 +116,13 @@ class Policy:
                 return limit
         return None
 
+    def drift_limit(self, model: str) -> DriftLimit | None:
+        """The limit on how far a model may move from its fingerprint, or None."""
+        for limit in self.limits_for(drift_case(model), DIRECTIONS[0]):
+            if isinstance(limit, DriftLimit):
+                return limit
+        return None
+
     @property
     def perturbation_sets(self) -> tuple[PerturbationSet, ...]:
         """The sets of perturbations whose errors tables limit, each once."""
@@ -170,8 +185,10 @@ class Policy:
     # What it speaks of
 
     def names(self, model: str) -> bool:
-        """Whether a gate is about this model in particular, by name or glob."""
-        return any(rule.limits and rule.names(model) for rule in self.rules)
+        """Whether a gate on what it retrieves is about this model in particular, by name
+        or glob.
+        """
+        return any(rule.is_about_data and rule.names(model) for rule in self.rules)
 
     def names_exactly(self, model: str) -> bool:
         """Whether a gate is about this model by its own name."""
@@ -207,6 +224,11 @@ class Policy:
         leave out is planned too.
         """
         planned: list[PlannedGate] = []
+        for model in plan.models:
+            drift = self.drift_limit(model)
+            if drift is not None:
+                case = drift_case(model)
+                planned.append(PlannedGate(case, DIRECTIONS[0], drift.gate()))
         for model, dataset in product(plan.models, plan.datasets):
             breaking = self.breaking_limit(model, dataset)
             if breaking is not None:
@@ -282,6 +304,8 @@ class Policy:
                 is_typed = levels_typed
             if not is_typed:
                 check_level(rule, plan)
+        for model in plan.models:
+            self._check_ties_at(drift_case(model))
         for model, dataset in product(plan.models, plan.datasets):
             self._check_ties_at(search_case(model, dataset))
             for of in self.perturbation_sets:
@@ -299,6 +323,7 @@ class Policy:
             if rule.specificity == rival.specificity and rule.contradicts(rival):
                 for case in rule.overlap(rival, catalogue):
                     self._check_ties_at(case)
+                    self._check_ties_at(drift_case(case.model))
 
     def _check_ties_at(self, case: Case) -> None:
         # Merging the tables raises where two of them tie.

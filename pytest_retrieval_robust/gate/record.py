@@ -85,7 +85,13 @@ class RunRecord(Measurements):
             measured = sum(
                 map(
                     len,
-                    (self.outcomes, self.costs, self.breaking, self.counterfactuals),
+                    (
+                        self.outcomes,
+                        self.costs,
+                        self.breaking,
+                        self.counterfactuals,
+                        self.drift,
+                    ),
                 )
             )
             return Release(
@@ -110,7 +116,8 @@ class RunRecord(Measurements):
         cells = ungated.count(GateKind.NONE)
         uncompared = Counter(kind.compared_with for kind in ungated)
         elsewhere = sum(kind.is_absolute for kind in ungated)
-        taken_away = uncompared[None] - cells - elsewhere
+        unprinted = ungated.count(GateKind.DRIFT)
+        taken_away = uncompared[None] - cells - elsewhere - unprinted
         tolerated = sum(verdict.tolerated for verdict in self.verdicts)
         untested = sum(not model.tested for model in self.models)
         for count, noun, words in (
@@ -118,6 +125,7 @@ class RunRecord(Measurements):
             (cells, "cell", "ungated"),
             *((uncompared[role], "gate", f"without a {role}") for role in Role),
             (elsewhere, "gate", "for other hardware"),
+            (unprinted, "gate", "without a fingerprint"),
             (taken_away, "gate", "taken away by a limit of 0"),
             (untested, "model", "not tested"),
         ):
@@ -242,7 +250,8 @@ def _verdicts(judge: Judge, measured: Measurements) -> Iterator[Verdict]:
     judged: dict[tuple[str, str], Case] = {}
     for verdict in _verdicts_of_gates(judge, measured):
         yield verdict
-        if verdict.verdict != "ungated":
+        # What looks at no data asks for no recall.
+        if verdict.verdict != "ungated" and not verdict.gate.kind.is_without_data:
             judged[subject_of(verdict.case)] = verdict.case.clean()
     clean = clean_outcomes(measured)
     for subject, case in judged.items():
@@ -284,6 +293,8 @@ def _verdicts_of_gates(judge: Judge, measured: Measurements) -> Iterator[Verdict
         yield from judge.breaking(search)
     for counterfactual in measured.counterfactuals:
         yield from judge.counterfactual(counterfactual)
+    for drift in measured.drift:
+        yield from judge.drift(drift)
 
 
 def _without_seed(curve: Curve) -> tuple[str, str, int, str]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import product
 from typing import Any, Literal, TypeAlias
 
-from ..core.cases import DIRECTIONS, Case, Direction, Family, Plan
+from ..core.cases import DIRECTIONS, DRIFT, Case, Direction, Family, Plan
 from ..core.catalogue import is_glob
 from ..core.verdict import GateKey, GateKind
 from .limits import Limit, RelativeLimit
@@ -87,6 +87,9 @@ class Rule:
         if gate.kind.is_of_perturbations:
             # The case stands for a set: another table's may hold the same perturbations.
             return self.perturbations == PerturbationSet(case.family, case.occluder)
+        # Nothing else is judged of a case without data.
+        if gate.kind.is_without_data or case.occluder == DRIFT:
+            return gate.kind.is_without_data and case.occluder == DRIFT
         if gate.kind.is_of_edits:
             return self._looks_at_edits(case)
         ignores_occluder = gate.kind is GateKind.BREAKING_SHARE
@@ -139,6 +142,11 @@ class Rule:
             and self._is_about_perturbation(case)
             and self.level in (None, case.level)
         )
+
+    @property
+    def is_about_data(self) -> bool:
+        """Whether it has a limit on what is measured of a data set."""
+        return any(not key.kind.is_without_data for key in self.keys)
 
     def names(self, model: str) -> bool:
         """Whether it is about this model in particular, by name or glob."""

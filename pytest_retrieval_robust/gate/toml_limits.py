@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..core.catalogue import is_glob
 from ..core.roles import Role
 from ..core.verdict import METRICS, OVERS, GateKind
 from .decision import ATTEMPTS
@@ -16,6 +17,7 @@ from .limits import (
     Ceiling,
     CounterfactualFloor,
     DistractorFloor,
+    DriftLimit,
     EditLimit,
     Floor,
     HardwareLimit,
@@ -52,6 +54,7 @@ LIMIT_KEYS: tuple[str, ...] = (
     GateKind.DISTRACTOR_RECALL,
     *GROUP_KEYS,
     *BESIDE_SAVED_RUNS,
+    GateKind.DRIFT,
     *ERROR_KEYS,
 )
 """Every key that states a limit."""
@@ -80,6 +83,8 @@ def limits_of(table: Mapping[str, Any], wrong: Wrong) -> Iterator[Limit]:
     for kind in BESIDE_SAVED_RUNS:
         if kind in table:
             yield from _all_beside(kind, table[kind], wrong)
+    if GateKind.DRIFT in table:
+        yield _drift(table, wrong)
     yield from group_limits(table, wrong)
     yield from error_limits(table, wrong)
 
@@ -257,3 +262,23 @@ def _beside(key: GateKind, value: Any, wrong: Wrong) -> BaselineLimit:
         BESIDE_SAVED_RUNS[key],
         attempts,
     )
+
+
+def _drift(table: Mapping[str, Any], wrong: Wrong) -> DriftLimit:
+    key = GateKind.DRIFT
+    value = table[key]
+    if not has_keys(value, {"max"}, {"file"}):
+        raise wrong(
+            key, '{ max = 1e-3 }, with file = "fingerprints/NAME.json" if need be'
+        )
+    if not (is_finite(value["max"]) and 0 <= value["max"] < 2):
+        raise wrong(key, "a max from 0 and below 2: a difference of cosines from 1")
+    file = value.get("file")
+    if "file" in value and not (isinstance(file, str) and file.strip()):
+        raise wrong(key, "a file in quotes")
+    model = table.get("model")
+    names_model = isinstance(model, str) and not is_glob(model)
+    # A fingerprint is of one model.
+    if file is not None and not names_model:
+        raise wrong(key, "file beside the name of one model alone (model, no glob)")
+    return DriftLimit(float(value["max"]), file, is_named=names_model)

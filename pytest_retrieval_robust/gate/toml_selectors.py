@@ -119,8 +119,23 @@ def check_judgeable(
                     word,
                     f"a {word} above 0 beside {kind}, which compares with {word} 0",
                 )
+    _check_without_data(table, kinds, wrong)
     _check_direction(table, limits, wrong)
     _check_family(selection, kinds, wrong)
+
+
+def _check_without_data(
+    table: Mapping[str, Any], kinds: Sequence[GateKind], wrong: Wrong
+) -> None:
+    """Refuse selectors of data beside a limit on the model alone."""
+    alone = [kind for kind in kinds if kind.is_without_data]
+    others = [key for key in SELECTOR_KEYS if key in table and key != "model"]
+    if alone and others:
+        raise wrong(
+            others[0],
+            f"no selector but model beside {alone[0]}, which looks at no data (write a"
+            " [[gate]] table of its own)",
+        )
 
 
 def _check_direction(

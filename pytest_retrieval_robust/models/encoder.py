@@ -45,7 +45,7 @@ class DualEncoder(Protocol):
     implements `ScoresPairs`. A model whose weights are not in float32 also implements
     `StatesPrecision`. A model that can count the reports it cuts implements
     `CountsTruncation`, and one that encodes texts of one length together implements
-    `CountsTokens`.
+    `CountsTokens`. One that shows token ids implements `ShowsTokenIds`.
 
     A method may change its arguments. What it returns is copied before the model is
     called again, so that it may be the same memory each time. Rows may also be on
@@ -108,6 +108,14 @@ class CountsTokens(Protocol):
         """How many tokens each text is encoded as, after it was cut."""
 
 
+@runtime_checkable
+class ShowsTokenIds(Protocol):
+    """A model that shows what its tokenizer makes of a text."""
+
+    def token_ids(self, texts: Sequence[str]) -> Sequence[Sequence[int]]:
+        """The token ids that each text is encoded as, after it was cut."""
+
+
 # The optional abilities of a model, by attribute and not by `isinstance`: since Python
 # 3.12 `isinstance` ignores what a wrapper delegates in `__getattr__`.
 
@@ -156,6 +164,17 @@ def token_lengths_of(model: object, texts: Sequence[str]) -> Sequence[int] | Non
     failed = partial(_failed, model, "token_lengths")
     answer: Sequence[int] = attempted(partial(lengths, list(texts)), failed)
     return answer
+
+
+def token_ids_of(model: object, texts: Sequence[str]) -> Sequence[Sequence[int]] | None:
+    """The token ids that the model encodes each text as; None if it does not show them."""
+    show: Callable[[Sequence[str]], Sequence[Sequence[int]]] | None
+    show = getattr(model, "token_ids", None)
+    if show is None:
+        return None
+    failed = partial(_failed, model, "token_ids")
+    ids: Sequence[Sequence[int]] = attempted(partial(show, list(texts)), failed)
+    return ids
 
 
 def _failed(model: object, method: str, error: BaseException) -> ModelError:

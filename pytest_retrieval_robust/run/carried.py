@@ -8,6 +8,7 @@ from typing import ClassVar
 from ..core.cases import Json
 from ..core.costs import CostMeasurement
 from ..core.counterfactual_outcomes import CounterfactualOutcome
+from ..core.drift import DriftOutcome
 from ..core.outcomes import Outcome
 from ..core.searches import BreakingOutcome
 
@@ -33,6 +34,7 @@ class TestRecord:
     cost: CostMeasurement | None = None
     breaking: BreakingOutcome | None = None
     counterfactuals: tuple[CounterfactualOutcome, ...] = ()
+    drift: DriftOutcome | None = None
     card: Json | None = None
     dataset: Json | None = None
     """The description of the data set."""
@@ -51,6 +53,7 @@ class TestRecord:
             "cost": None if self.cost is None else self.cost.as_json(),
             "breaking": None if self.breaking is None else self.breaking.as_json(),
             "counterfactuals": [one.as_json() for one in self.counterfactuals],
+            "drift": None if self.drift is None else self.drift.as_json(),
             "card": self.card,
             "dataset": self.dataset,
             "truncated_reports": self.truncated_reports,
@@ -61,6 +64,7 @@ class TestRecord:
     def from_json(cls, data: Json) -> TestRecord:
         cost = data["cost"]
         breaking = data["breaking"]
+        drift = data["drift"]
         return cls(
             model=data["model"],
             not_tested=data["not_tested"],
@@ -72,6 +76,7 @@ class TestRecord:
             counterfactuals=tuple(
                 CounterfactualOutcome.from_json(one) for one in data["counterfactuals"]
             ),
+            drift=None if drift is None else DriftOutcome.from_json(drift),
             card=data["card"],
             dataset=data["dataset"],
             truncated_reports=data["truncated_reports"],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ..core.cases import BREAKING, Family, PlannedPerturbation, level_word
+from ..core.cases import BREAKING, DRIFT, Family, PlannedPerturbation, level_word
 from ..core.errors import ConfigError
 from ..core.names import slug
 from .our_tests import (
@@ -148,6 +148,7 @@ def arrange(items: list[pytest.Item], session: RobustSession) -> None:
     session.plan(items)
     _skip_unwanted_searches(items, session)
     _skip_unwanted_edits(items, session)
+    _skip_unwanted_drift(items, session)
 
 
 def _check_names(items: Iterable[pytest.Item], session: RunState) -> None:
@@ -299,6 +300,21 @@ def _skip_unwanted_edits(items: Iterable[pytest.Item], session: RunState) -> Non
             " --robust-counterfactuals compares with them anyway"
         )
         item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _skip_unwanted_drift(items: Iterable[pytest.Item], session: RunState) -> None:
+    """Skip comparisons with fingerprints that no gate asks for, before a model is loaded."""
+    for item in items:
+        model = (parameters_of(item) or CaseParameters()).model
+        fixtures = getattr(item, "fixturenames", ())
+        if model is None or DRIFT not in fixtures:
+            continue
+        if session.policy.drift_limit(model) is None:
+            reason = (
+                f"no gate asks for the drift of {model}; write drift = {{ max = 1e-3 }}"
+                " into a [[gate]] table of robust.toml"
+            )
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def skip_if_model_failed(

@@ -12,6 +12,7 @@ import pytest
 from ..core.cases import Case, Json
 from ..core.costs import CostMeasurement
 from ..core.counterfactual_outcomes import CounterfactualOutcome
+from ..core.drift import DriftOutcome
 from ..core.outcomes import ModelRecord, Outcome
 from ..core.searches import BreakingOutcome
 from ..gate.measurements import Measurements, Scope
@@ -53,6 +54,7 @@ class RunCollector:
     _costs: dict[Case, CostMeasurement] = field(default_factory=dict)
     _breaking: dict[Case, BreakingOutcome] = field(default_factory=dict)
     _counterfactuals: dict[Case, CounterfactualOutcome] = field(default_factory=dict)
+    _drift: dict[Case, DriftOutcome] = field(default_factory=dict)
     _cards: dict[str, Json] = field(default_factory=dict)
     _not_tested: dict[str, str] = field(default_factory=dict)
     _datasets: dict[str, Json] = field(default_factory=dict)
@@ -103,6 +105,8 @@ class RunCollector:
             self._costs[record.cost.case] = record.cost
         if record.breaking is not None:
             self._breaking[record.breaking.case] = record.breaking
+        if record.drift is not None:
+            self._drift[record.drift.case] = record.drift
         for counterfactual in record.counterfactuals:
             self._counterfactuals[counterfactual.case] = counterfactual
         if record.model is not None:
@@ -151,6 +155,7 @@ class RunCollector:
             broken=tuple(sorted(map(_broken_sentence, broken, broken.values()))),
             broken_tests=sum(len(tests) for tests in broken.values()),
             notes=tuple(sorted(self._notes)),
+            drift=_in_order(self._drift.values(), models),
         )
 
     def _model_records(self, state: RunState) -> tuple[ModelRecord, ...]:
@@ -159,6 +164,7 @@ class RunCollector:
             *self._costs,
             *self._breaking,
             *self._counterfactuals,
+            *(case for case, drift in self._drift.items() if drift.is_measured),
         )
         tested = {case.model for case in cases}
         records = []

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..core.cases import Case, PlannedPerturbation
     from ..core.costs import CostMeasurement
     from ..core.counterfactual_outcomes import Counterfactuals
+    from ..core.drift import DriftOutcome
     from ..core.outcomes import Outcome
     from ..core.searches import BreakingOutcome
     from ..corruptions import Corruption
@@ -201,6 +202,14 @@ def counterfactuals(
     return _or_fail(
         session, model, lambda: session.measurer.counterfactuals(model, dataset)
     )
+
+
+@pytest.fixture(scope="session")
+def drift(request: pytest.FixtureRequest, retrieval_model: DualEncoder) -> DriftOutcome:
+    """How far the model's rows of fixed inputs lie from those of its fingerprint."""
+    session = _session(request)
+    model = retrieval_model.name
+    return _or_fail(session, model, lambda: session.fingerprints.drift(model))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from ..core.roles import Role
 if TYPE_CHECKING:
     from ..core.costs import CostMeasurement
     from ..core.counterfactual_outcomes import Counterfactuals
+    from ..core.drift import DriftOutcome
     from ..core.outcomes import Outcome
     from ..core.searches import BreakingOutcome
     from ..core.verdict import Verdict
@@ -77,6 +78,18 @@ class GateFixture:
             for verdict in judge.counterfactual(outcome)
         ]
         return self._sentences(verdicts)
+
+    def drift_violations(self, drift: DriftOutcome) -> list[str]:
+        """What violates the gate on the drift from the model's fingerprint.
+
+        The test is skipped where there is no fingerprint, unless a gate names the file or
+        the model.
+        """
+        verdicts = self._session.judging.judge(()).drift(drift)
+        violations = self._sentences(verdicts)
+        if not drift.is_measured and not violations:
+            pytest.skip("; ".join(verdict.sentence for verdict in verdicts))
+        return violations
 
     def _sentences(self, verdicts: list[Verdict]) -> list[str]:
         sentences = [verdict.sentence for verdict in verdicts if verdict.objects]

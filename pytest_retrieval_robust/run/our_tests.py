@@ -36,7 +36,7 @@ CASE_FIXTURES = (
 """The fixtures of a case. In a test with one of them `occluder` takes corruptions and text
 noise too; other tests may ask for masks, which these have not.
 """
-MEASURING_FIXTURES = (*CASE_FIXTURES, "breaking", "counterfactuals")
+MEASURING_FIXTURES = (*CASE_FIXTURES, "breaking", "counterfactuals", "drift")
 """The fixtures that measure something."""
 NOTHING = object()
 """The parameter of `occluder` in a test for which this run has none: it is left out."""

@@ -238,5 +238,11 @@ def _reason_to_keep(folder: Path, run: Measurements) -> str | None:
 
 def _count_cells(run: Measurements) -> int:
     """All that was measured, of every kind."""
-    kinds = (run.outcomes, run.costs, run.breaking, run.counterfactuals)
+    kinds = (
+        run.outcomes,
+        run.costs,
+        run.breaking,
+        run.counterfactuals,
+        run.drift,
+    )
     return sum(map(len, kinds))

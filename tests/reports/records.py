@@ -23,6 +23,12 @@ from pytest_retrieval_robust.core.counterfactual_outcomes import (
     WinShare,
     clean_case,
 )
+from pytest_retrieval_robust.core.drift import (
+    DriftOutcome,
+    DriftPart,
+    PartName,
+    PartState,
+)
 from pytest_retrieval_robust.core.outcomes import ModelRecord
 from pytest_retrieval_robust.core.sample_sheets import Retrieved, Sample, SampleSheet
 from pytest_retrieval_robust.core.searches import BreakingOutcome, HeatMap
@@ -195,6 +201,20 @@ def sample_sheet(text: str = "a report") -> SampleSheet:
     return SampleSheet("ours", "d", "hidden", "patches", 40, (sample,))
 
 
+def drifted(model: str, largest: float | None = 2e-8) -> DriftOutcome:
+    """A model beside its fingerprint."""
+    states: tuple[tuple[PartName, PartState, int], ...] = (
+        ("tokenizer", "same", 12),
+        ("pixels", "same", 12),
+        ("weights", "not known", 0),
+    )
+    parts = [DriftPart(name, state, (), count) for name, state, count in states]
+    libraries = ("torch 2.9.1, not 2.9.0",)
+    return DriftOutcome(
+        model, f"{model}.json", largest, "rings", 24, tuple(parts), libraries
+    )
+
+
 def timed(run: RunRecord) -> tuple[CostMeasurement, ...]:
     """What hiding costs in each case of a run."""
     latency = Latency(0.012, 0.019, 50)
@@ -231,6 +251,7 @@ def whole_record(
             searched(model, place, grid=4) for place, model in enumerate(models)
         ),
         counterfactuals=compared_in(run),
+        drift=tuple(map(drifted, models)),
         costs=timed(run),
         warnings=(*run.warnings, "a warning"),
         broken=("test_x: it broke",),
@@ -315,6 +336,7 @@ def nothing(run: RunRecord) -> RunRecord:
         costs=(),
         breaking=(),
         counterfactuals=(),
+        drift=(),
         datasets=(),
         layouts=(),
         intervals={},

@@ -26,6 +26,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> TestRecord:
         cost=run.costs[0],
         breaking=searched("ours"),
         counterfactuals=run.counterfactuals,
+        drift=run.drift[0],
         card={"name": "ours", "context": None},
         dataset={"name": "data", "pixel_digest": None},
         truncated_reports=3,

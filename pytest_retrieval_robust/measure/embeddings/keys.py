@@ -163,8 +163,8 @@ def _identity_with(
         "card": card,
         "precision": precision,
         "decoding": decoding,
-        "device": _device_kind(model.device),
-        "libraries": _libraries(),
+        "device": device_kind(model.device),
+        "libraries": library_versions(),
     }
     return ModelIdentity(declared, behaviour.prepared, behaviour.rows, code)
 
@@ -173,7 +173,7 @@ def machine_identity(device: str) -> ModelIdentity:
     """What embeddings of any model follow from on this machine: its kind of device,
     libraries, and the code of this package.
     """
-    declared = {"device": _device_kind(device), "libraries": _libraries()}
+    declared = {"device": device_kind(device), "libraries": library_versions()}
     return ModelIdentity(declared, b"", {}, _package_code())
 
 
@@ -278,7 +278,8 @@ def _on_host(rows: Tensor) -> NDArray[np.float32]:
     return host
 
 
-def _device_kind(device: str) -> str:
+def device_kind(device: str) -> str:
+    """The kind of device whose rounding is its own: `cpu AVX2`, or a GPU by its name."""
     import torch
 
     if device.startswith("cuda"):
@@ -288,7 +289,8 @@ def _device_kind(device: str) -> str:
 
 
 @cache
-def _libraries() -> Json:
+def library_versions() -> Json:
+    """The versions of all that bears on embeddings; None for what is not installed."""
     import torch
     from PIL import features
 

@@ -110,6 +110,10 @@ class ComposedEncoder(ShownEncoder):
         lengths = self._tokens.lengths(texts)
         return sum(length > self._tokens.context for length in lengths)
 
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids that each text is encoded as, special tokens among them."""
+        return self._tokens.ids(texts)
+
     def token_lengths(self, texts: Sequence[str]) -> list[int]:
         """How many tokens each text is encoded as: at most the context."""
         return [len(text_ids) for text_ids in self._tokens.ids(texts)]

@@ -63,7 +63,7 @@ def _row(verdict: Verdict) -> GateRow:
         verdict,
         GATE_WORDS[verdict.verdict],
         short(case.model),
-        f"{short(case.dataset)}, {_place(verdict)}",
+        _where(verdict),
         number(verdict.observed),
         number(verdict.limit),
         _bounds(verdict),
@@ -78,6 +78,13 @@ def _bounds(verdict: Verdict) -> str:
     if high == math.inf:
         return f"{number(low)} or more"
     return f"{number(low)} to {number(high)}"
+
+
+def _where(verdict: Verdict) -> str:
+    """The data set, and where in it; of what looks at no data what is looked at."""
+    if verdict.gate.kind.is_without_data:
+        return "fixed pictures and sentences"
+    return f"{short(verdict.case.dataset)}, {_place(verdict)}"
 
 
 def _place(verdict: Verdict) -> str:
@@ -110,7 +117,8 @@ def gate_csv(rows: Sequence[GateRow]) -> list[list[object]]:
 def _csv_row(verdict: Verdict) -> list[object]:
     case = verdict.case
     low, high = verdict.bounds or (None, None)
-    has_seed = not _is_over_all(verdict) and not verdict.is_of_a_search
+    is_of_a_model = verdict.is_of_a_search or verdict.gate.kind.is_without_data
+    has_seed = not _is_over_all(verdict) and not is_of_a_model
     has_level = has_seed and not verdict.gate.kind.is_of_a_curve
     return [
         verdict.verdict,

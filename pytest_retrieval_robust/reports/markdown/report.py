@@ -10,6 +10,7 @@ from ...gate.record import RunRecord
 from ...gate.release import Status
 from .._text import short
 from ..answer_tables import answer_blocks
+from ..drift_sentences import drift_sentences
 from ..error_tables import error_blocks
 from ..family_sentences import sentences
 from ..metric_tables import metric_blocks
@@ -56,6 +57,7 @@ def blocks(run: RunRecord) -> Iterator[str]:
     yield from metric_blocks(run)
     yield from search_blocks(run)
     yield from edit_blocks(run)
+    yield from listed("Drift from fingerprints", drift_sentences(run))
     yield from cost_blocks(run)
     yield from listed("Notes", notes_of(run))
     yield provenance_block(run)

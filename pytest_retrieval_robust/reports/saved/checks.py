@@ -79,6 +79,7 @@ def _repetitions(measured: Measurements) -> Iterator[Contradiction]:
         "case that was timed": [cost.case for cost in measured.costs],
         "search": [search.case for search in measured.breaking],
         "case with edits": [outcome.case for outcome in measured.counterfactuals],
+        "model beside its fingerprint": [drift.model for drift in measured.drift],
         "model": [model.name for model in measured.models],
         "data set": [dataset["name"] for dataset in measured.datasets],
     }
@@ -102,7 +103,7 @@ def _unknown_names(measured: Measurements) -> Iterator[Contradiction]:
         *(search.case for search in measured.breaking),
         *(edits.case for edits in measured.counterfactuals),
     ]
-    models = {case.model for case in cases}
+    models = {case.model for case in cases} | {drift.model for drift in measured.drift}
     datasets = {case.dataset for case in cases}
     described = {dataset["name"] for dataset in measured.datasets}
     yield from _outside("models of the run's plan", models, plan.models)

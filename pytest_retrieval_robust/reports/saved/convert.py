@@ -74,6 +74,7 @@ def document_of(run: RunRecord, ranks_sha256: str | None, host: Json) -> RunDocu
         corruption_errors=list(map(_corruption_errors, run.corruption_errors)) or UNSET,
         counterfactuals=list(run.counterfactuals),
         groups=list(map(_groups, run.groups)) or UNSET,
+        drift=list(run.drift),
     )
 
 
@@ -213,6 +214,7 @@ def measured_of(document: RunDocument, notes: tuple[str, ...]) -> Measurements:
         broken=tuple(run.broken),
         broken_tests=run.broken_tests,
         notes=notes,
+        drift=tuple(document.drift),
     )
 
 

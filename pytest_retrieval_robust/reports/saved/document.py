@@ -14,6 +14,7 @@ from ...core.cases import Case, Direction, Family, Plan
 from ...core.codec import NAMED_BY_K, ByK, Count, Json, Positive, Share
 from ...core.costs import CostMeasurement
 from ...core.counterfactual_outcomes import CounterfactualOutcome
+from ...core.drift import DriftOutcome
 from ...core.outcomes import Scores, Timing
 from ...core.searches import HeatMap
 from ...core.strata import GroupKind, Stratum
@@ -439,3 +440,5 @@ class RunDocument(_Form):
     """Absent without strata, and in runs of earlier versions."""
     counterfactuals: list[CounterfactualOutcome] = field(default_factory=list)
     """Missing where no edited reports were measured."""
+    drift: list[DriftOutcome] = field(default_factory=list)
+    """Missing where no model was compared with its fingerprint."""

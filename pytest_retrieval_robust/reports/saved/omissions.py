@@ -23,8 +23,9 @@ def leave_out_the_usual(data: Json) -> None:
         if part.get("family") == "occlusion":
             del part["family"]
     _leave_out_empty_plans(data["run"]["plan"])
-    if not data["counterfactuals"]:
-        del data["counterfactuals"]
+    for part in ("counterfactuals", "drift"):
+        if not data[part]:
+            del data[part]
 
 
 def _leave_out_empty_metrics(outcome: Json) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from ...core import costs, counterfactual_outcomes, outcomes, strata
+from ...core import costs, counterfactual_outcomes, drift, outcomes, strata
 from ...core.codec import Json
 from . import document
 from .read import SCHEMA_FILE
@@ -64,7 +64,7 @@ def schema_text() -> str:
 
 def _class_named(name: str) -> Any:
     """The class of a definition: of the document, or of what it holds."""
-    for module in (document, costs, outcomes, counterfactual_outcomes, strata):
+    for module in (document, costs, outcomes, counterfactual_outcomes, drift, strata):
         if hasattr(module, name):
             return getattr(module, name)
     raise AttributeError(name)

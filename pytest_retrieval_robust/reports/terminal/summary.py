@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ..drift_sentences import drift_sentences
 from ..error_tables import error_lines
 from ..family_sentences import sentences
 from ..metric_tables import metric_lines
@@ -77,6 +78,7 @@ def summary_lines(
     yield from layout_lines(run.layouts, verbosity)
     yield from search_lines(run.breaking, verbosity, blocks)
     yield from edit_lines(run.counterfactuals, verbosity)
+    yield from sentence_lines("drift:", _drift_sentences(run))
     yield from baseline_lines(run.baseline, verbosity)
     yield from error_lines(run, verbosity)
     yield from reference_lines(run, verbosity)
@@ -120,6 +122,12 @@ def verdict_lines(run: RunRecord, verbosity: int = 0) -> Iterator[Line]:
         if verbosity > 0:
             said = [verdict.sentence for verdict in verdicts]
         yield from sentence_lines(head, said, colour)
+
+
+def _drift_sentences(run: RunRecord) -> list[str]:
+    """What is not said among what failed."""
+    failed = {verdict.sentence for verdict in run.verdicts if verdict.verdict == "fail"}
+    return [sentence for sentence in drift_sentences(run) if sentence not in failed]
 
 
 def _absent_models(run: RunRecord, verbosity: int) -> list[str]:

@@ -17,6 +17,7 @@ _FILES = (
     "test_properties.py",
     "test_breaking.py",
     "test_counterfactuals.py",
+    "test_drift.py",
     "test_baseline.py",
 )
 

@@ -25,6 +25,7 @@ from ..whole_tracebacks import failure_of
 from ..xdist.folder import run_store
 from .checks import check_outputs, check_policy
 from .edited_reports import asked_cases
+from .fingerprints import Fingerprints
 from .judging import Judging
 from .loading import Loader
 from .measuring import Measurer
@@ -55,6 +56,7 @@ class RobustSession(RunState):
         self.samples = Samples(self, self.loader)
         self.measurer = Measurer(self, self.loader, self.planned, self.samples)
         self.timers = Timers(self, self.loader)
+        self.fingerprints = Fingerprints(self, self.loader)
         self.judging = Judging(self, self.measurer, self.saved_runs)
         self.recorder = Recorder(self, self.loader, self.measurer)
 

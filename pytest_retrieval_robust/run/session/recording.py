@@ -9,6 +9,7 @@ import pytest
 
 from ...core.cases import Json
 from ...core.counterfactual_outcomes import CounterfactualOutcome, Counterfactuals
+from ...core.drift import DriftOutcome
 from ...core.errors import RobustError
 from ...core.outcomes import Outcome
 from ...core.searches import BreakingOutcome
@@ -62,6 +63,7 @@ class Recorder:
             cost=cost,
             breaking=breaking,
             counterfactuals=self._new_counterfactuals(values, is_final),
+            drift=_drift_in(values),
             card=self._new_card(model, is_final),
             dataset=dataset,
             truncated_reports=truncated_reports,
@@ -144,6 +146,11 @@ class Recorder:
         notes = (*self._loader.notes, *self._state.ray_notes)
         embeddings = self._state.embeddings
         return notes if embeddings is None else (*notes, *embeddings.notes)
+
+
+def _drift_in(values: Mapping[str, Any]) -> DriftOutcome | None:
+    drift = values.get("drift")
+    return drift if isinstance(drift, DriftOutcome) else None
 
 
 def _outcomes_in(values: Mapping[str, Any]) -> Iterator[Outcome]:

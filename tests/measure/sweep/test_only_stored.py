@@ -53,7 +53,7 @@ class Kinds:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = "cpu"
-        monkeypatch.setattr(keys, "_device_kind", lambda _: self.now)
+        monkeypatch.setattr(keys, "device_kind", lambda _: self.now)
         monkeypatch.setattr(lane, "hardware_name", lambda _: self.now)
 
 
@@ -158,9 +158,9 @@ def test_embeddings_of_another_version_are_named(
 ) -> None:
     with pytest.raises(NotStoredError, match="embeddings of tiny-cxr-clip.*got none"):
         stored(encoder, tmp_path)
-    libraries = keys._libraries()
+    libraries = keys.library_versions()
     with monkeypatch.context() as patch:
-        patch.setattr(keys, "_libraries", lambda: {**libraries, "torch": "1.0"})
+        patch.setattr(keys, "library_versions", lambda: {**libraries, "torch": "1.0"})
         sweep(encoder, EmbeddingStore(tmp_path))
     with pytest.raises(NotStoredError, match=r"only \(torch 1\.0, not [\d.]+\S*\)\."):
         stored(encoder, tmp_path)
@@ -169,10 +169,10 @@ def test_embeddings_of_another_version_are_named(
 def test_libraries_of_a_device_need_not_be_here(
     encoder: DualEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    libraries = keys._libraries()
+    libraries = keys.library_versions()
     of_gpu = {**libraries, "cuda": "99.1", "nvidia-cublas": "99.2"}
     with monkeypatch.context() as patch:
-        patch.setattr(keys, "_libraries", lambda: of_gpu)
+        patch.setattr(keys, "library_versions", lambda: of_gpu)
         expected = sweep(encoder, EmbeddingStore(tmp_path))
     assert same(stored(encoder, tmp_path), expected)
 
@@ -196,11 +196,13 @@ def test_two_set_ups_of_one_kind_of_device_are_not_mixed(
     encoder: DualEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = EmbeddingStore(tmp_path)
-    libraries = keys._libraries()
+    libraries = keys.library_versions()
     for version, numbers in (("1", [0, 1]), ("2", [2])):
         of_device = {**libraries, "cuda": version}
         with monkeypatch.context() as patch:
-            patch.setattr(keys, "_libraries", lambda of_device=of_device: of_device)
+            patch.setattr(
+                keys, "library_versions", lambda of_device=of_device: of_device
+            )
             encode(encoder, store, numbers)
     cells = stored(encoder, tmp_path).cells
     assert {type(cell) for cell in cells.values()} == {NotStoredError}
@@ -210,11 +212,11 @@ def test_two_set_ups_of_one_kind_of_device_are_not_mixed(
 def test_another_build_of_torch_is_the_same_version(
     encoder: DualEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    libraries = keys._libraries()
+    libraries = keys.library_versions()
     torch_version = str(libraries["torch"]).partition("+")[0]
     with monkeypatch.context() as patch:
         built = {**libraries, "torch": f"{torch_version}+cu999"}
-        patch.setattr(keys, "_libraries", lambda: built)
+        patch.setattr(keys, "library_versions", lambda: built)
         expected = sweep(encoder, EmbeddingStore(tmp_path))
     assert same(stored(encoder, tmp_path), expected)
 

@@ -99,6 +99,11 @@ class OpenClipEncoder(ShownEncoder):
         tokens = self._tokenizer(list(texts)).to(self.device)
         return unit_rows(self._model.encode_text(tokens))
 
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids that each text is encoded as, padded to the context."""
+        ids: list[list[int]] = self._tokenizer(list(texts)).tolist()
+        return ids
+
     def truncated(self, texts: Sequence[str]) -> int:
         """How many texts are longer than the context, special tokens counted."""
         context = int(self._tokenizer.context_length)

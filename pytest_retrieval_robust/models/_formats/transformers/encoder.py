@@ -109,6 +109,11 @@ class TransformersEncoder(ShownEncoder):
         inputs = {key: ids.to(self.device) for key, ids in self.tokens(texts).items()}
         return unit_rows(self._pooled(self._model.get_text_features(**inputs)))
 
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids that each text is encoded as, special tokens among them."""
+        # One by one: beside a longer text, a text is padded.
+        return [self.tokens([text])["input_ids"][0].tolist() for text in texts]
+
     def truncated(self, texts: Sequence[str]) -> int:
         """How many texts are longer than the context, special tokens counted."""
         output = self._tokenizer(self._cleaned(texts), truncation=False, verbose=False)
