@@ -40,6 +40,10 @@ class CellPower:
     sampling: Sampling
 
     @property
+    def value(self) -> float:
+        return self.recall
+
+    @property
     def most(self) -> float:
         return self.recall
 
@@ -102,7 +106,7 @@ class CellPower:
         """
         low = np.full(len(worth), -differing)
         high = np.full(len(worth), differing)
-        for _ in range(40):
+        for _ in range(30):
             middle = (low + high) / 2
             scores = np.sqrt(worth) * tango_scores(
                 (differing + middle) / 2, (differing - middle) / 2, 1.0, -self.margin

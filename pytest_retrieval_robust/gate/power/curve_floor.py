@@ -5,6 +5,7 @@ half level and slope, whose bounds are a bootstrap over patients.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -47,8 +48,6 @@ class CurveFloorPower:
 
     @property
     def obstacle(self) -> str | None:
-        if not math.isfinite(self.value):
-            return "recall is not halved by the last level. Measure higher levels"
         if self.value > self.floor + ROUNDING:
             return None
         return (
@@ -65,8 +64,6 @@ class CurveFloorPower:
         return 1 - self._is_above(sample, loss, probability)
 
     def _is_above(self, sample: Sample, loss: float, probability: float) -> float:
-        if not math.isfinite(self.value):
-            return 0.0
         recalls = self._after(loss)
         spread = self._spread(sample, recalls)
         distance = self.value - loss - self.floor
@@ -82,7 +79,8 @@ class CurveFloorPower:
         elif self.number is Statistic.SLOPE:
             recalls -= loss * (np.array(self.levels) - self.levels[0])
         # Of a half level it is not known where recall was lost.
-        return np.clip(recalls, 0.0, 1.0)
+        inside: Floats = np.clip(recalls, 0.0, 1.0)
+        return inside
 
     def _spread(self, sample: Sample, recalls: Floats) -> Spread:
         n = sample.queries
@@ -96,7 +94,7 @@ class CurveFloorPower:
         clean_alone[0] = 1
         squares = n * self._variance(recalls, pulled) * sample.effect
         squares *= sample.resampled_share
-        slope = self._derivative(pulled)
+        slope = derivative(self.number, self.levels, pulled)
         for added in (clean_alone, 1 - clean_alone):
             squares += (per_patient * float(slope @ (added - pulled))) ** 2
         shift = self._value(pulled) - self._value(recalls)
@@ -109,16 +107,21 @@ class CurveFloorPower:
         """Of what a query of such recalls adds to the number, with its derivative at
         others.
         """
-        deviations = np.sqrt(recalls * (1 - recalls)) * self._derivative(at)
+        slope = derivative(self.number, self.levels, at)
+        deviations = np.sqrt(recalls * (1 - recalls)) * slope
         return float(deviations @ np.array(self.between) @ deviations)
 
     def _value(self, recalls: Floats) -> float:
         return float(statistic(self.number, self.levels, recalls[None])[0])
 
-    def _derivative(self, recalls: Floats) -> Floats:
-        """(L,) how the number changes with the recall at each level."""
-        steps = _STEP * np.eye(len(recalls))
-        above = statistic(self.number, self.levels, recalls + steps)
-        below = statistic(self.number, self.levels, recalls - steps)
-        slope: Floats = (above - below) / (2 * _STEP)
-        return np.where(np.isfinite(slope), slope, 0.0)
+
+def derivative(number: Statistic, levels: Sequence[float], recalls: Floats) -> Floats:
+    """(L,) how a number changes with the recall at each level; 0 where it has no value."""
+    steps = _STEP * np.eye(len(recalls))
+    above = statistic(number, levels, recalls + steps)
+    below = statistic(number, levels, recalls - steps)
+    # A half level that is not reached is infinite on both sides.
+    is_known = np.isfinite(above) & np.isfinite(below)
+    slope = np.zeros(len(recalls))
+    slope[is_known] = (above[is_known] - below[is_known]) / (2 * _STEP)
+    return slope

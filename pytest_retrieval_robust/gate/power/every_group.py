@@ -28,6 +28,10 @@ class EveryGroupPower:
         return self.gate.sampling
 
     @property
+    def value(self) -> float:
+        return self.gate.value
+
+    @property
     def most(self) -> float:
         return self.gate.most
 

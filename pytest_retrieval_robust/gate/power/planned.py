@@ -15,7 +15,12 @@ class GatePower(Protocol):
     """
 
     @property
-    def sampling(self) -> Sampling: ...
+    def sampling(self) -> Sampling:
+        """How its queries come."""
+
+    @property
+    def value(self) -> float:
+        """The planned number: of a floor the true one, beside a baseline the baseline's."""
 
     @property
     def most(self) -> float:

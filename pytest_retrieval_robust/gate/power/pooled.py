@@ -63,10 +63,14 @@ class PooledPower:
     margin: float
     errors: Errors
     sampling: Sampling
-    most: float = 1.0
-    """The largest loss of the compared number."""
+    value: float
+    """Of the baseline."""
     is_share: bool = True
     """Whether the number is a mean of shares of hits, which vary more once some are lost."""
+
+    @property
+    def most(self) -> float:
+        return self.value
 
     @property
     def obstacle(self) -> str | None:

@@ -31,6 +31,10 @@ class RecallFloorPower:
     sampling: Sampling
 
     @property
+    def value(self) -> float:
+        return self.recall
+
+    @property
     def most(self) -> float:
         return self.recall
 

@@ -8,10 +8,11 @@ from .planned import GatePower
 FEWEST = 10
 MOST = 1_000_000
 """Queries beyond which a gate counts as impossible."""
-_STEPS = 50
-_BEYOND = 1.02
-"""Up to where powers must stay: hits are whole numbers, so that one query more may lower
-them a little.
+_STEPS = 24
+"""Of a bisection: to a millionth of the largest loss."""
+_NEAR = 12
+"""Queries beyond a number at which the power is looked at again: hits are whole numbers, so
+that one query more may lower it a little.
 """
 
 
@@ -46,6 +47,8 @@ def needed_queries(gate: GatePower, power: float, loss: float = 0.0) -> int | No
         high *= 2
         if high > MOST:
             return None
+    if high == FEWEST:
+        return FEWEST
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2
@@ -58,16 +61,17 @@ def needed_queries(gate: GatePower, power: float, loss: float = 0.0) -> int | No
 
 def _where_it_stays(gate: GatePower, power: float, loss: float, queries: int) -> int:
     """The first number of queries from `queries` on that no near one above it undercuts."""
+    # Where patients repeat, a design effect that is estimated smooths the steps.
     if gate.sampling.repeats:
         return queries
-    last = queries
-    checked = queries
-    # A run of sizes that are all enough: one or two steps of the needed hits.
-    while checked < max(last + 12, round(last * _BEYOND)) and checked < last * 2 + 12:
-        checked += 1 if checked < 200 else max(1, checked // 150)
-        if gate.passes(gate.sampling.at(checked), loss) < power:
-            last = checked + 1
-    return last
+    fewest = queries
+    size = queries
+    # The steps are a few queries long: past so many, powers only rise.
+    while size < fewest + max(_NEAR, fewest // 50):
+        size += max(1, fewest // 400)
+        if gate.passes(gate.sampling.at(size), loss) < power:
+            fewest = size + 1
+    return fewest
 
 
 def smallest_loss(gate: GatePower, queries: int, power: float) -> float | None:
