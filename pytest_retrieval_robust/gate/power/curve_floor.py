@@ -34,6 +34,8 @@ class CurveFloorPower:
     decide: DecidedBy
     confidence: float
     sampling: Sampling
+    groups: int = 1
+    """Groups of queries that share the error of the bound that fails: any may block."""
 
     @cached_property
     def value(self) -> float:
@@ -60,7 +62,8 @@ class CurveFloorPower:
         return self._is_above(sample, loss, probability)
 
     def fails(self, sample: Sample, loss: float = 0.0) -> float:
-        probability = 1 - self.confidence if self.decide == "bound" else 0.5
+        shared = (1 - self.confidence) / self.groups
+        probability = shared if self.decide == "bound" else 0.5
         return 1 - self._is_above(sample, loss, probability)
 
     def _is_above(self, sample: Sample, loss: float, probability: float) -> float:

@@ -29,6 +29,8 @@ class RecallFloorPower:
     decide: DecidedBy
     confidence: float
     sampling: Sampling
+    groups: int = 1
+    """Groups of queries that share the error of the bound that fails: any may block."""
 
     @property
     def value(self) -> float:
@@ -49,17 +51,22 @@ class RecallFloorPower:
 
     def passes(self, sample: Sample, loss: float = 0.0) -> float:
         # By point nothing stays open.
-        sign = 1.0 if self.decide == "bound" else 0.0
-        return self._reaches(sample, loss, sign)
+        if self.decide == "point":
+            return self._reaches(sample, loss, self.confidence, 0.0)
+        return self._reaches(sample, loss, self.confidence, 1.0)
 
     def fails(self, sample: Sample, loss: float = 0.0) -> float:
-        sign = -1.0 if self.decide == "bound" else 0.0
-        return 1 - self._reaches(sample, loss, sign)
+        if self.decide == "point":
+            return 1 - self.passes(sample, loss)
+        shared = 1 - (1 - self.confidence) / self.groups
+        return 1 - self._reaches(sample, loss, shared, -1.0)
 
-    def _reaches(self, sample: Sample, loss: float, sign: float) -> float:
+    def _reaches(
+        self, sample: Sample, loss: float, confidence: float, sign: float
+    ) -> float:
         """How likely recall is so many score errors above the floor, or fewer below it."""
         recall = max(self.recall - loss, 0.0)
-        z = sign * normal_quantile(self.confidence)
+        z = sign * normal_quantile(confidence)
         spread = self.floor * (1 - self.floor)
         if sample.are_alone:
             n = sample.queries
@@ -67,7 +74,7 @@ class RecallFloorPower:
             if needed > n:
                 return 0.0
             return binomial_upper_tail(max(0, needed), n, recall)
-        effects = sample.effects(self.confidence)
+        effects = sample.effects(confidence)
         needed_recall: Floats = self.floor + z * np.sqrt(
             spread * effects / sample.queries
         )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...core.errors import ConfigError
 from ...core.verdict import DecidedBy
 from ...core.words import counted
 from ...gate.decision import Decision
 from ...gate.difference import Errors
+from ...gate.power.curve_floor import CurveFloorPower
 from ...gate.power.every_group import EveryGroupPower
 from ...gate.power.planned import GatePower
+from ...gate.power.recall_floor import RecallFloorPower
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,12 @@ class Wanted:
         return Errors(1 - self.confidence, self.gates * len(self.groups))
 
     def every_group(self, gate: GatePower) -> EveryGroupPower:
-        """The gate, which every group must pass."""
+        """The gate, which every group must pass.
+
+        One beside a baseline has the `errors_of_groups` already.
+        """
+        if isinstance(gate, RecallFloorPower | CurveFloorPower):
+            gate = replace(gate, groups=len(self.groups))
         return EveryGroupPower(gate, self.groups)
 
     @property
