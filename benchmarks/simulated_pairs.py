@@ -92,10 +92,22 @@ class World:
 
     def error(self, cells: Sequence[int]) -> float:
         """The true standard error of the mean difference over the cells, patients and all."""
+        count = len(cells)
+        weights = np.repeat([1 / count, -1 / count], count)
+        of_queries, of_pairs = self.covariances(cells)
+        queries = float(self.sizes.sum())
+        pairs = float((self.sizes * (self.sizes - 1)).sum())
+        variance = queries * (weights @ of_queries @ weights)
+        variance += pairs * (weights @ of_pairs @ weights)
+        return float(np.sqrt(variance) / queries)
+
+    def covariances(self, cells: Sequence[int]) -> tuple[Floats, Floats]:
+        """(2 C, 2 C) covariances of the hits of one query, and of two of one patient: the
+        candidate's in the cells, then the baseline's.
+        """
         chosen = list(cells)
         count = len(chosen)
         recalls = np.concatenate([self.candidate[chosen], self.baseline[chosen]])
-        weights = np.repeat([1 / count, -1 / count], count)
         # Correlations of two variables, by their models and by their levels.
         of_models = np.array([[1.0, self.alike], [self.alike, 1.0]])
         models = np.repeat(np.repeat(of_models, count, 0), count, 1)
@@ -107,11 +119,7 @@ class World:
         independent = np.outer(recalls, recalls)
         of_queries = both_below(recalls, same_query) - independent
         of_pairs = both_below(recalls, same_patient) - independent
-        queries = float(self.sizes.sum())
-        pairs = float((self.sizes * (self.sizes - 1)).sum())
-        variance = queries * (weights @ of_queries @ weights)
-        variance += pairs * (weights @ of_pairs @ weights)
-        return float(np.sqrt(variance) / queries)
+        return of_queries, of_pairs
 
 
 def _ranks(variables: Floats, recalls: Floats) -> Ints:

@@ -121,29 +121,13 @@ class Comparison:
         and occluder: one curve per seed.
         """
         levels = curves[0].levels
-        for outcome in (each for curve in curves for each in curve.outcomes):
-            if self.baseline_of(outcome) is None:
-                return NotComparable(
-                    f"the {self.role} has no {outcome.case}: measure it with these models,"
-                    f" {_asked_words(outcome.case.family)} and seeds"
-                )
         if len(levels) == 1 and limit.metric != "recall":
             family = curves[0].clean.case.family
             name = number_name(limit.metric, family)
             return NotComparable(f"{name} {takes_two_levels(family)}")
-        seeds: list[PairedHits] = []
-        for curve in curves:
-            hits = self.paired_hits(curve.outcomes, direction, limit.k)
-            if hits is None:
-                return self._other_ranks
-            seeds.append(hits)
-        # The mean over the seeds: a query that is hit with half of the mask layouts is
-        # half a hit.
-        pooled = PairedHits(
-            np.mean([hits.candidate for hits in seeds], axis=0),
-            np.mean([hits.baseline for hits in seeds], axis=0),
-            seeds[0].clusters,
-        )
+        pooled = self.hits_of_curves(curves, direction, limit.k)
+        if isinstance(pooled, NotComparable):
+            return pooled
         return self._over_groups(
             curves[0].clean,
             direction,
@@ -151,6 +135,31 @@ class Comparison:
             pooled,
             lambda hits, shared: hits.over_levels(limit.metric, levels, shared),
             errors,
+        )
+
+    def hits_of_curves(
+        self, curves: Sequence[Curve], direction: Direction, k: int
+    ) -> PairedHits | NotComparable:
+        """The hits at every level of the curves of one model, data set and occluder, in
+        the mean over the seeds: one curve per seed.
+        """
+        for outcome in (each for curve in curves for each in curve.outcomes):
+            if self.baseline_of(outcome) is None:
+                return NotComparable(
+                    f"the {self.role} has no {outcome.case}: measure it with these models,"
+                    f" {_asked_words(outcome.case.family)} and seeds"
+                )
+        seeds: list[PairedHits] = []
+        for curve in curves:
+            hits = self.paired_hits(curve.outcomes, direction, k)
+            if hits is None:
+                return self._other_ranks
+            seeds.append(hits)
+        # A query that is hit with half of the mask layouts is half a hit.
+        return PairedHits(
+            np.mean([hits.candidate for hits in seeds], axis=0),
+            np.mean([hits.baseline for hits in seeds], axis=0),
+            seeds[0].clusters,
         )
 
     def errors(

@@ -18,7 +18,7 @@ from ..retrieval.intervals import (
 from .curve_statistics import Floats, Statistic, statistic, tail
 from .difference import Difference, Errors
 
-_STATISTICS: dict[Metric, Statistic] = {
+STATISTIC_OF: dict[Metric, Statistic] = {
     "recall": Statistic.RECALL,
     "retention": Statistic.MEAN_RETENTION,
     "auc": Statistic.AUC,
@@ -95,7 +95,7 @@ class PairedHits:
         """The difference of a metric over levels: a bootstrap over the patients and two
         pseudo-patients.
         """
-        name = _STATISTICS[metric]
+        name = STATISTIC_OF[metric]
         means = resampled_means(
             np.hstack([self.candidate, self.baseline]),
             self.clusters,

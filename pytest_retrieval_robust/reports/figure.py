@@ -5,7 +5,7 @@ A row for each k, a column for each data set and perturbation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -41,7 +41,7 @@ _STYLE: dict[Any, Any] = {
     "ps.fonttype": 42,
     "svg.hashsalt": "pytest-retrieval-robust",
 }
-_LEGEND: dict[str, Any] = {"frameon": False, "fontsize": 7, "handlelength": 3}
+LEGEND: dict[str, Any] = {"frameon": False, "fontsize": 7, "handlelength": 3}
 _PANEL = (2.3, 1.9)
 """Inches: three columns are a page's width."""
 
@@ -67,6 +67,26 @@ def draw_figure(
             unknown.
     """
     known_word("direction", direction, DIRECTIONS)
+    drawn_ks = _checked_ks(series, ks)
+    drawn = [
+        line for line in series if line.direction == direction and line.k in drawn_ks
+    ]
+    sheet = _Sheet.of(drawn, drawn_ks)
+    write_figure(path, lambda figure: _draw(figure, sheet), option="--out")
+
+
+def write_figure(path: Path, draw: Callable[[Figure], object], *, option: str) -> None:
+    """Write what `draw` puts on an empty figure, in the package's style.
+
+    Args:
+        path: `.pdf`, `.svg` or `.png`. The same figure gives the same bytes.
+        draw: Draws on the figure.
+        option: Where the path was typed, for messages.
+
+    Raises:
+        NotOnThisMachineError: matplotlib is missing.
+        RobustError: The format is unknown.
+    """
     try:
         from matplotlib import rc_context
         from matplotlib.figure import Figure
@@ -75,18 +95,15 @@ def draw_figure(
             "matplotlib, which draws figures, is not installed: pip install"
             " 'pytest-retrieval-robust[plots]'"
         ) from error
-    drawn_ks = _checked_ks(series, ks)
-    drawn = [
-        line for line in series if line.direction == direction and line.k in drawn_ks
-    ]
     suffix = path.suffix.lower()
     if suffix not in _FORMATS:
         raise RobustError(
             f"Expected a file that ends with one of {', '.join(_FORMATS)}, got "
-            f"--out={path.name!r}. Choose .pdf for a paper."
+            f"{option}={path.name!r}. Choose .pdf for a paper."
         )
     with rc_context(_STYLE):
-        figure = _draw(Figure(layout="constrained"), _Sheet.of(drawn, drawn_ks))
+        figure = Figure(layout="constrained")
+        draw(figure)
         metadata = _UNDATED.get(suffix)
         figure.savefig(path, dpi=300, bbox_inches="tight", metadata=metadata)
 
@@ -149,7 +166,7 @@ def _column_of(line: Series) -> _Column:
     return line.dataset, line.family, line.occluder
 
 
-def _draw(figure: Figure, sheet: _Sheet) -> Figure:
+def _draw(figure: Figure, sheet: _Sheet) -> None:
     figure.set_size_inches(*sheet.size)
     grid = figure.subplots(
         len(sheet.ks), len(sheet.columns), squeeze=False, sharex="col", sharey="row"
@@ -171,9 +188,8 @@ def _draw(figure: Figure, sheet: _Sheet) -> Figure:
         handles.keys(),
         loc="outside lower center",
         ncols=max(1, legend_columns),
-        **_LEGEND,
+        **LEGEND,
     )
-    return figure
 
 
 def _x_label(series: Sequence[Series]) -> str:

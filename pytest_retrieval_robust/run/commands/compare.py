@@ -69,30 +69,11 @@ def compare(
 
 
 def _judged(baseline: Path, candidate: Path, policy_file: Path | None) -> RunRecord:
-    from ...core.catalogue import Catalogues
-    from ...core.config_file import read_config_file
-    from ...gate.comparison import Run
-    from ...gate.policy import Policy
     from ...gate.record import Against, judge_run
-    from ...gate.toml import read_policy
     from ...reports.saved.read import load_run
-    from ..gate_names import check_metrics, check_names, metrics_of_gates
+    from ._policy import policy_for
 
-    policy = Policy()
-    config_file = None
-    if policy_file is not None:
-        config_file = read_config_file(policy_file)
-        policy = read_policy(config_file)
-    run = load_run(candidate)
-    plan = run.measured.plan
-    catalogues = Catalogues()
-    # Checked before anything is judged: a gate on nothing would be met by any run.
-    if config_file is not None:
-        check_names(policy, plan, catalogues, config_file)
-        check_metrics(policy, plan, catalogues, run.measured.metrics)
-        metrics = metrics_of_gates(policy, catalogues)
-        run = Run(run.measured, run.evidence.with_metrics(metrics))
-    policy.check(plan, levels_typed=True, severities_typed=True)
+    policy, run = policy_for(load_run(candidate), policy_file)
     return judge_run(run, policy, Against(load_run(baseline)))
 
 

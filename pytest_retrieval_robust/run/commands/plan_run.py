@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 def add_parser(commands: Commands) -> None:
     parser = commands.add_parser(
         "plan-run",
-        help="say how long a suite takes and how much disk, before it runs",
+        help=(
+            "say how long a suite takes and how much disk, before it runs (queries and"
+            " patients that gates need: plan)"
+        ),
         usage="%(prog)s [-h] [options below] [what pytest is given for the suite]",
         # An option of the suite's is never taken for the beginning of one of these.
         allow_abbrev=False,

@@ -1,0 +1,1 @@
+"""The command `plan`: how many queries gates need, and what they see today."""
