@@ -21,11 +21,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .bootstrap import RESAMPLES, Clusters
+from .intervals import normal_quantile
 
 Floats = NDArray[np.float64]
 ALPHA = 0.05
@@ -124,9 +126,12 @@ def compare_all(
         # A pair is told apart only if every more distant one is.
         least = max(adjusted_p[larger], adjusted_p[smaller])
         adjusted_p[smaller] = adjusted_p[smaller[::-1]] = least
-    low, high = _bounds(
-        sums, clusters.sizes.astype(np.float64), float(np.quantile(greatest, 1 - ALPHA))
-    )
+    reach = float(np.quantile(greatest, 1 - ALPHA))
+    if any(reaches[pair] < _NONE for pair in pairs):
+        # Signs say nothing of a pair that never differs: it takes what all pairs would
+        # take if they had nothing in common (C. E. Bonferroni, 1936).
+        reach = max(reach, normal_quantile(1 - ALPHA / (2 * len(pairs))))
+    low, high = _bounds(sums, clusters.sizes.astype(np.float64), reach)
     return AllPairs(scores.mean(axis=0), p, adjusted_p, low, high)
 
 
@@ -143,7 +148,7 @@ def _falling(
 ) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
     """Each pair with the one that is next less distant, the most distant first."""
     falling = rising[::-1]
-    return zip(falling, falling[1:], strict=False)
+    return pairwise(falling)
 
 
 def _differences(values: Floats) -> Floats:
