@@ -29,7 +29,7 @@ _MOST_TICKS = 5
 _LEAST_SPAN = 0.01
 _TITLE = 40
 _LONGEST_TITLE = 72
-_STYLE = Path(__file__).parent / "templates" / "picture.css"
+_STYLE = Path(__file__).parents[1] / "html" / "templates" / "picture.css"
 
 
 def picture(standings: Standings) -> Markup:
