@@ -305,9 +305,9 @@ class _Aligned:
             order = matched(reference_keys, keys)
             if order is None:
                 reason = (
-                    f"Expected the queries of {reference.name}, got {len(keys)} queries"
-                    f" of which others differ (there {len(reference_keys)}). Measure both"
-                    " on the same data."
+                    f"Expected the {len(reference_keys)} queries of {reference.name},"
+                    f" got {len(keys)} of which not all are the same. Measure both on"
+                    " the same data."
                 )
                 left_out.append((contender, NotComparable(reason)))
                 continue

@@ -36,8 +36,8 @@ _CHUNK = 1 << 20
 """Signs that are drawn at a time."""
 _NONE = 1e-12
 """A sum that counts as 0: the two models have the same hits of a patient."""
-_ROUNDING = 1e-5
-"""Sums of float32 that differ by such a share are the same."""
+_ROUNDING = 1e-9
+"""Sums that differ by such a share are the same."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,9 @@ def compare_all(
     adjusted_p = np.ones((count, count))
     greatest = np.zeros(flips)
     for i, j in rising:
-        reach = max(float(reaches[i, j]), _NONE)
-        away = np.abs(flipped[i] - flipped[j]) / reach
+        away = np.abs(flipped[i] - flipped[j])
+        # Of a pair that never differs only rounding is left.
+        away /= reaches[i, j] if reaches[i, j] > _NONE else np.inf
         np.maximum(greatest, away, out=greatest)
         p[i, j] = p[j, i] = _share_beyond(away, distances[i, j])
         adjusted_p[i, j] = adjusted_p[j, i] = _share_beyond(greatest, distances[i, j])
@@ -127,7 +128,7 @@ def compare_all(
         least = max(adjusted_p[larger], adjusted_p[smaller])
         adjusted_p[smaller] = adjusted_p[smaller[::-1]] = least
     reach = float(np.quantile(greatest, 1 - ALPHA))
-    if any(reaches[pair] < _NONE for pair in pairs):
+    if any(reaches[pair] <= _NONE for pair in pairs):
         # Signs say nothing of a pair that never differs: it takes what all pairs would
         # take if they had nothing in common (C. E. Bonferroni, 1936).
         reach = max(reach, normal_quantile(1 - ALPHA / (2 * len(pairs))))
@@ -173,17 +174,16 @@ def _flipped_sums(sums: Floats, flips: int, seed: int) -> Floats:
     """(M, B) the sums over patients that get random signs, the same for all models."""
     rng = np.random.Generator(np.random.SFC64(seed))
     patients, models = sums.shape
-    table = sums.T.astype(np.float32)
     flipped = np.empty((models, flips))
     step = max(1, min(_CHUNK // patients, flips))
     for start in range(0, flips, step):
         rows = min(step, flips - start)
         words = rng.bytes(rows * (-(-patients // 8)))
         bits = np.frombuffer(words, dtype=np.uint8).reshape(rows, -1)
-        signs = np.unpackbits(bits, axis=1, count=patients).astype(np.float32)
+        signs = np.unpackbits(bits, axis=1, count=patients).astype(np.float64)
         signs *= 2
         signs -= 1
-        flipped[:, start : start + rows] = table @ signs.T
+        flipped[:, start : start + rows] = sums.T @ signs.T
     return flipped
 
 

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ...core.cases import Direction, Json, clean_words, level_word, levels_word
+from ...core.cases import Direction, Json, clean_words, levels_word
 from ...gate.comparability import DATA_FACTS, short_value
 from ...gate.contenders import Criterion
 from ...gate.side_by_side import Apart, Entry, Table, side_by_side
@@ -114,10 +114,6 @@ class BoardTable:
     @property
     def has_picture(self) -> bool:
         return self.table.standings.pairs is not None
-
-    @property
-    def level_words(self) -> str:
-        return level_word(self.table.standings.setting.family)
 
 
 @dataclass(frozen=True, repr=False)
