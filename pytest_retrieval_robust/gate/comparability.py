@@ -13,7 +13,7 @@ from ..core.cases import DIRECTIONS, Case
 from ..core.words import counted
 from .pairing import Pairing
 
-_FACTS = {
+DATA_FACTS = {
     "split": "split",
     "text": "text policy",
     "relevance": "relevance rule",
@@ -89,9 +89,13 @@ def _other_data(pairing: Pairing) -> Iterator[str]:
         # A data set that only one run encoded takes part in no comparison.
         if beside is None or _is_unswept(dataset) or _is_unswept(beside):
             continue
-        differing = [key for key in _FACTS if _fact(dataset, key) != _fact(beside, key)]
+        differing = [
+            key
+            for key in DATA_FACTS
+            if data_fact(dataset, key) != data_fact(beside, key)
+        ]
         # Which images a device could decode depends on the models of the run.
-        if differing == ["pixel_digest"] and _is_decoded_on_device(dataset):
+        if differing == ["pixel_digest"] and is_decoded_on_device(dataset):
             differing = []
         if differing:
             fact = differing[0]
@@ -99,21 +103,23 @@ def _other_data(pairing: Pairing) -> Iterator[str]:
             if fact == "decoding":
                 advice = "Run one of them again with --robust-decode."
             yield (
-                f"Expected the same {_FACTS[fact]} of {name} in both runs, got"
-                f" {fact}={_short(_fact(dataset, fact))} and in the {pairing.role}"
-                f" {fact}={_short(_fact(beside, fact))}. {advice}"
+                f"Expected the same {DATA_FACTS[fact]} of {name} in both runs, got"
+                f" {fact}={short_value(data_fact(dataset, fact))} and in the {pairing.role}"
+                f" {fact}={short_value(data_fact(beside, fact))}. {advice}"
             )
         elif any(pairing.order(name, direction) is None for direction in DIRECTIONS):
             yield _other_queries(pairing, name)
 
 
-def _fact(dataset: Mapping[str, Any], key: str) -> Any:
+def data_fact(dataset: Mapping[str, Any], key: str) -> Any:
+    """One of `DATA_FACTS` of a run's data set; None where it is not known."""
     # What was decoded as ever says nothing of it.
     return dataset.get(key, "host" if key == "decoding" else None)
 
 
-def _is_decoded_on_device(dataset: Mapping[str, Any]) -> bool:
-    return bool(_fact(dataset, "decoding") == "device")
+def is_decoded_on_device(dataset: Mapping[str, Any]) -> bool:
+    """Whether a device decoded its images: then its pixels depend on the models too."""
+    return bool(data_fact(dataset, "decoding") == "device")
 
 
 def _is_unswept(dataset: Mapping[str, Any]) -> bool:
@@ -182,7 +188,8 @@ def _renamed(pairing: Pairing, model: str) -> str:
     return ""
 
 
-def _short(value: object) -> str:
+def short_value(value: object) -> str:
+    """A value as sentences show it: a hash by its beginning."""
     text = repr(value)
     if len(text) <= _LONGEST_VALUE:
         return text

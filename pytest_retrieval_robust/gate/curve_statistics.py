@@ -89,7 +89,7 @@ def statistic(name: str, levels: Sequence[float], recalls: Floats) -> Floats:
         mean: Floats = recalls.mean(axis=1)
         return mean
     if chosen is Statistic.AUC:
-        area: Floats = recalls @ _area_weights(levels)
+        area: Floats = recalls @ area_weights(levels)
         return area
     if chosen is Statistic.SLOPE:
         slope: Floats = recalls @ _slope_weights(levels)
@@ -114,7 +114,8 @@ def retention_of(clean: Floats, hidden: Floats) -> Floats:
     return left
 
 
-def _area_weights(levels: Sequence[float]) -> Floats:
+def area_weights(levels: Sequence[float]) -> Floats:
+    """(L,) what the area under a curve weighs each level by; two levels or more."""
     weights = np.zeros(len(levels))
     for index, (low, high) in enumerate(pairwise(levels)):
         weights[index : index + 2] += (high - low) / 2

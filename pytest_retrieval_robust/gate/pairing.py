@@ -67,10 +67,10 @@ class Pairing:
         baseline_keys = self.baseline.evidence.query_keys(dataset, direction)
         if candidate_keys is None or baseline_keys is None:
             return None
-        return _matched(candidate_keys, baseline_keys)
+        return matched(candidate_keys, baseline_keys)
 
 
-def _matched(
+def matched(
     keys: NDArray[np.int64], baseline_keys: NDArray[np.int64]
 ) -> NDArray[np.int64] | None:
     """The indices of `keys` among `baseline_keys`; None where the two are not the same

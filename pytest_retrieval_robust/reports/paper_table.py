@@ -37,7 +37,7 @@ def paper_csv(series: Sequence[Series]) -> str:
     for subject, recalls in rows.items():
         cells = [recalls.get(column, "") for column in columns]
         table.append([*map(plain, subject[:4]), *cells])
-    return _csv_text([*_SUBJECT_COLUMNS, *heads], table)
+    return csv_text([*_SUBJECT_COLUMNS, *heads], table)
 
 
 def _head(is_severity: bool, level: float, k: int) -> str:
@@ -55,10 +55,11 @@ def long_csv(series: Sequence[Series]) -> str:
 
     Shares go from 0 to 1.
     """
-    return _csv_text(CURVE_COLUMNS, curve_csv(series))
+    return csv_text(CURVE_COLUMNS, curve_csv(series))
 
 
-def _csv_text(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def csv_text(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Heads and rows as CSV in which nothing is run as a formula."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(heads)

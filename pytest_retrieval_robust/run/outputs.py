@@ -56,13 +56,18 @@ def check_outputs(
         remove_abandoned(parts_in(report.parent))
 
 
-def _check_results(folder: Path) -> None:
+def check_folder(option: str, folder: Path) -> None:
+    """Raise `ConfigError` where an option's folder cannot be made or written to."""
     problem = _problem_of_folder(folder)
     if problem is not None:
         raise ConfigError(
-            "Expected a folder for --robust-results that can be written, got"
+            f"Expected a folder for {option} that can be written, got"
             f" {folder.name!r}: {problem}. Choose another folder."
         )
+
+
+def _check_results(folder: Path) -> None:
+    check_folder("--robust-results", folder)
     for name in (RUN_FILE, RANKS_FILE):
         if _is_no_file(folder / name):
             raise ConfigError(

@@ -59,7 +59,7 @@ def render_html(run: RunRecord, samples: Sequence[SampleSheet] = ()) -> str:
 
     Images and report texts are in `samples` alone.
     """
-    template = _environment().get_template("page.html.j2")
+    template = environment().get_template("page.html.j2")
     return template.render(page_of(run, samples).names())
 
 
@@ -73,8 +73,10 @@ class Assets:
     """The script that runs before anything is drawn."""
 
     @classmethod
-    def read(cls) -> Assets:
-        return cls(_asset("page.css"), _asset("page.js"), _asset("early.js"))
+    def read(cls, *more_styles: str) -> Assets:
+        """Those of every page, and style sheets of a page of another kind."""
+        styles = map(_asset, ("page.css", *more_styles))
+        return cls(Markup("").join(styles), _asset("page.js"), _asset("early.js"))
 
     @property
     def style_hash(self) -> str:
@@ -243,7 +245,8 @@ def _samples(run: RunRecord, sheets: Sequence[SampleSheet]) -> Samples:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """What renders templates of this folder: every text is made harmless and escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(

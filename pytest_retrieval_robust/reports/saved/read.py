@@ -111,16 +111,34 @@ def load_run(folder: Path) -> Run:
     """
     # The cheapest check first. The digest comes last: what contradicts something else
     # is named by its place, which a digest cannot do.
-    data = read_run_json(folder)
-    _check_schema(data, folder)
-    measured = _measurements(data, folder)
-    _raise_first(contradictions(measured), folder)
+    data, measured = _read(folder)
     arrays = _arrays(folder, measured, data["run"]["ranks_sha256"])
     _raise_first(array_contradictions(measured, arrays), folder)
     _check_digest(data, folder)
     # Masks were needed to check the shares. No gate looks at them.
     ranks = {name: arrays[name] for name in arrays if "/breaking_" not in name}
     return Run(measured, Evidence(SavedArrays(ranks)))
+
+
+def load_numbers(folder: Path) -> Run:
+    """The run whose `run.json` lies in `folder` without its ranks: its numbers cannot be
+    computed again, and nothing can be estimated or compared query by query.
+
+    Raises:
+        SavedRunError: As `load_run` does.
+    """
+    data, measured = _read(folder)
+    _check_digest(data, folder)
+    return Run(measured, Evidence(SavedArrays({})))
+
+
+def _read(folder: Path) -> tuple[Json, Measurements]:
+    """What `run.json` holds, and what was measured by it."""
+    data = read_run_json(folder)
+    _check_schema(data, folder)
+    measured = _measurements(data, folder)
+    _raise_first(contradictions(measured), folder)
+    return data, measured
 
 
 def content_digest(data: Json) -> str:

@@ -1,14 +1,17 @@
-"""`compare A B`: two saved runs, the baseline first, outside of pytest."""
+"""`compare RUN...`: a candidate beside its baseline, or many models side by side."""
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...core.words import counted
-from ._errors import Commands, report_error, text_of
+from ._errors import Commands, reason_of, report_error, text_of
+from ._saved_run import add_out, print_or_write
+from ._side_by_side import add_question, compare_many
 
 if TYPE_CHECKING:
     from ...gate.record import RunRecord
@@ -21,35 +24,113 @@ SHOWN = 20
 def add_parser(commands: Commands) -> None:
     parser = commands.add_parser(
         "compare",
-        help="two saved runs, the baseline first; exit 1: a loss, 2: other data",
+        help="two saved runs, the baseline first (exit 1: a loss, 2: other data), or"
+        " models of any number of runs side by side",
     )
     parser.add_argument(
-        "baseline", type=Path, metavar="A", help="the folder of the baseline's run"
+        "runs",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        help="folders that --robust-results wrote; of two, the baseline's is the first",
     )
     parser.add_argument(
-        "candidate", type=Path, metavar="B", help="the folder of the candidate's run"
+        "--models",
+        metavar="LIST",
+        help="set these models of the runs side by side: names or globs (default: with"
+        " one run, or more than two, all; with two, a candidate beside its baseline)",
     )
     parser.add_argument(
-        "--policy", type=Path, metavar="FILE", help="a robust.toml whose gates decide"
+        "--policy",
+        type=Path,
+        metavar="FILE",
+        help="of a candidate and its baseline: a robust.toml whose gates decide",
     )
     parser.add_argument(
-        "-v", "--verbose", action="store_true", help="show every cell, direction and k"
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="show every cell, direction and k, or every pair of models",
     )
+    add_question(parser, "--by")
+    parser.add_argument(
+        "--picture",
+        type=Path,
+        metavar="FILE",
+        help="of models side by side: write an SVG whose bars join those that are not"
+        " told apart",
+    )
+    parser.add_argument("--json", action="store_true", help="JSON in place of text")
+    add_out(parser)
     parser.set_defaults(run=run)
 
 
 def run(parsed: argparse.Namespace) -> int:
     from ...core.errors import RobustError
+    from ..outputs import check_out
 
+    is_pair = len(parsed.runs) == 2 and parsed.models is None
+    problem = _unfit_option(parsed, is_pair)
+    if problem is not None:
+        return report_error(problem)
     try:
-        code, lines = compare(
-            parsed.baseline, parsed.candidate, parsed.policy, parsed.verbose
-        )
+        for path in filter(None, (parsed.out, parsed.picture)):
+            check_out(path)
+        code, text = _compare_pair(parsed) if is_pair else compare_many(parsed)
+        print_or_write(text, parsed.out)
     except RobustError as error:
         return report_error(text_of(error))
-    for line in lines:
-        print(line)
+    except BrokenPipeError:
+        # Of the printed text: no place is wrong.
+        raise
+    except OSError as error:
+        return report_error(
+            "Expected a place for --out and --picture that can be written, got:"
+            f" {reason_of(error)}. Choose another one."
+        )
     return code
+
+
+def _unfit_option(parsed: argparse.Namespace, is_pair: bool) -> str | None:
+    """A sentence where an option has no meaning for what is compared."""
+    if not is_pair and parsed.policy is not None:
+        return (
+            "Expected a baseline and a candidate for --policy, got"
+            f" runs={len(parsed.runs)} side by side. Name two runs and no --models."
+        )
+    if is_pair and parsed.picture is not None:
+        return (
+            "Expected models side by side for --picture, got a candidate and its"
+            " baseline. Add --models '*'."
+        )
+    return None
+
+
+def _compare_pair(parsed: argparse.Namespace) -> tuple[int, str]:
+    baseline, candidate = parsed.runs
+    if parsed.json:
+        record = _judged(baseline, candidate, parsed.policy)
+        text = f"{json.dumps(_as_json(record), indent=2)}\n"
+        return _exit_code(record, parsed.policy is not None), text
+    code, lines = compare(baseline, candidate, parsed.policy, parsed.verbose)
+    return code, "".join(f"{line}\n" for line in lines)
+
+
+def _as_json(record: RunRecord) -> dict[str, object]:
+    """What text says of the two: every cell, and gates of a policy."""
+    baseline = record.baseline
+    assert baseline is not None
+    return {
+        "baseline": {"id": baseline.id, "started": baseline.started},
+        "candidate": {
+            "id": record.identity.id,
+            "started": record.identity.started,
+        },
+        "obstacles": list(baseline.obstacles),
+        "vanished": list(baseline.vanished),
+        "cells": [cell.as_json() for cell in baseline.cells],
+        "verdicts": [verdict.as_json() for verdict in record.verdicts],
+    }
 
 
 def compare(

@@ -1,0 +1,140 @@
+"""Runs side by side: tables of the models that may be compared, and why others stand in
+tables of their own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ..core.cases import Direction, Json
+from ..core.errors import ArgumentError
+from .contenders import (
+    Contender,
+    Criterion,
+    Setting,
+    by_setting,
+    contenders_of,
+    nearest,
+)
+from .pairing import Run
+from .standings import Question, Standings, shared_k, stand
+
+
+@dataclass(frozen=True, repr=False)
+class Entry:
+    """A run that is to stand beside others."""
+
+    run: Run
+    place: str
+    """What tells it from runs of the same models: the name of its folder."""
+    name: str | None = None
+    """What tables call its model; None: by the model's own name."""
+    models: Sequence[str] = ("*",)
+    """Globs of the models that take part."""
+
+
+@dataclass(frozen=True, repr=False)
+class Apart:
+    """A model that a table leaves out."""
+
+    name: str
+    reason: str
+
+    def as_json(self) -> Json:
+        return {"name": self.name, "reason": self.reason}
+
+
+@dataclass(frozen=True, repr=False)
+class Table:
+    """Models that may be compared."""
+
+    standings: Standings
+    why_apart: str | None
+    """What differs from the table before that is most like it; None of the first one."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(row.name for row in self.standings.rows)
+
+
+@dataclass(frozen=True, repr=False)
+class SideBySide:
+    """Every table, those of most models first, and what stands in none."""
+
+    tables: tuple[Table, ...]
+    apart: tuple[Apart, ...]
+
+
+def side_by_side(
+    entries: Sequence[Entry],
+    k: int | None = None,
+    direction: Direction = "image-to-report",
+    criterion: Criterion = Criterion.MEAN,
+) -> SideBySide:
+    """Set the models of runs side by side, as far as they may be compared.
+
+    `k` is the largest that all of a table have, unless it is given.
+
+    Raises:
+        ArgumentError: No model of the runs was measured with nothing changed.
+    """
+    found = by_setting(_named_apart(entries))
+    if not found:
+        raise ArgumentError(
+            "Expected a model with Recall@k at level 0, got runs or --models without any."
+            " Name a run that measured it, as test_recall.py does."
+        )
+    tables: list[Table] = []
+    apart: list[Apart] = []
+    before: list[Setting] = []
+    # A stable sort: of equally many models in the order of the runs.
+    for setting, contenders in sorted(found.items(), key=lambda item: -len(item[1])):
+        chosen_k = k or shared_k(contenders)
+        if chosen_k is None:
+            apart += [
+                Apart(each.name, "Expected Recall@k, got none.") for each in contenders
+            ]
+            continue
+        question = Question(chosen_k, direction, criterion)
+        standings, left_out = stand(setting, contenders, question)
+        apart += [Apart(each.name, found.reason) for each, found in left_out]
+        if standings.rows:
+            tables.append(Table(standings, _why_apart(setting, before)))
+            before.append(setting)
+    return SideBySide(tuple(tables), tuple(apart))
+
+
+def _why_apart(setting: Setting, before: Sequence[Setting]) -> str | None:
+    other = nearest(setting, before)
+    if other is None:
+        return None
+    differences = "; ".join(setting.differences(other))
+    return f"Not in the table of {other}, because of {differences}."
+
+
+def _named_apart(entries: Sequence[Entry]) -> Iterator[tuple[Setting, Contender]]:
+    """The contenders of all entries; those of one name are told apart by their places,
+    and by the ids of their runs where these are the same too.
+    """
+    found: list[tuple[Entry, Setting, Contender]] = []
+    for entry in entries:
+        for setting, contender in contenders_of(entry.run, entry.name, entry.models):
+            found.append((entry, setting, contender))
+    # A model stands once per perturbation: what counts is how many runs have its name.
+    named = {(each.name, id(entry)) for entry, _, each in found}
+    runs_of_name = Counter(name for name, _ in named)
+    placed = {(_placed(entry, each), id(entry)) for entry, _, each in found}
+    runs_of_place = Counter(name for name, _ in placed)
+    for entry, setting, contender in found:
+        name = contender.name
+        if runs_of_name[name] > 1:
+            name = _placed(entry, contender)
+            if runs_of_place[name] > 1:
+                name = f"{name} {entry.run.measured.identity.id}"
+        yield setting, replace(contender, name=name)
+
+
+def _placed(entry: Entry, contender: Contender) -> str:
+    return f"{contender.name} ({entry.place})"

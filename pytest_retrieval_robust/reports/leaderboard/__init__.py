@@ -1,0 +1,1 @@
+"""Leaderboards: submissions side by side, as a page, JSON and CSV."""
