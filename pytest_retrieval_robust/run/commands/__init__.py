@@ -16,6 +16,7 @@ from . import (
     rank,
     serve,
     store,
+    suggest,
     table,
 )
 
@@ -24,6 +25,7 @@ COMMANDS = (
     serve,
     inspect,
     compare,
+    suggest,
     plan_run,
     encode,
     store,
