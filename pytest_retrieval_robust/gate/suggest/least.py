@@ -19,7 +19,7 @@ from ..curve_statistics import Floats
 from .numbers import above_half, refined
 
 _FEWEST_DIGITS = 2
-_MOST_DIGITS = 4
+_MOST_DIGITS = 3
 _OF_THE_REACH = 0.25
 """How much of the way to a limit its rounding may add."""
 

@@ -80,6 +80,8 @@ class Suggested:
     seeds: int = 1
     detectable_loss: float | None = None
     """The loss from what was observed at which the gate fails with a probability of 0.8."""
+    weak: bool = False
+    """Whether half of it could be lost unnoticed."""
 
     @property
     def gate(self) -> GateKey:
@@ -92,9 +94,14 @@ class Suggested:
         return self.place, self.gate
 
     def judged(self, verdicts: list[Verdict]) -> Suggested:
-        """The same with the loss that its gates see, whatever the seed."""
-        losses = [verdict.detectable_loss or 0.0 for verdict in verdicts]
-        return replace(self, detectable_loss=max(losses, default=0.0) or None)
+        """The same with what its gates say of themselves, whatever the seed."""
+        losses = [verdict.detectable_loss for verdict in verdicts]
+        known = [loss for loss in losses if loss is not None]
+        return replace(
+            self,
+            detectable_loss=max(known, default=None),
+            weak=any(verdict.weak for verdict in verdicts),
+        )
 
 
 def key_of(verdict: Verdict) -> tuple[Place, GateKey]:

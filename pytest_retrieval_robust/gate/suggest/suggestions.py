@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ...core.catalogue import is_glob
 from ...core.verdict import Verdict
 from ...core.words import counted
 from ..chance import untrained
@@ -96,6 +97,12 @@ def _problem(subject: Subject) -> str | None:
     problem = untrained(clean)
     if problem is not None:
         return problem
+    for name in (subject.model, subject.dataset):
+        if is_glob(name):
+            return (
+                f"Expected a name without *, ? and [, got {name!r}: a table would read"
+                " it as a glob. Rename it."
+            )
     patients, queries = subject.patients
     if patients < FEWEST_PATIENTS:
         return (
@@ -117,7 +124,7 @@ def _of_model(run: Run, asked: Asked, model: str, subjects: list[Subject]) -> Of
     left_out = []
     for each in suggested:
         own = verdicts.get(each.key, [])
-        problem = next(_objections(own), None)
+        problem = next(_objections(each, own), None)
         if problem is None:
             kept.append(each.judged(own))
         else:
@@ -133,10 +140,15 @@ def _verdicts(run: Run, policy: Policy) -> dict[tuple[Place, object], list[Verdi
     return verdicts
 
 
-def _objections(verdicts: list[Verdict]) -> Iterator[str]:
+def _objections(suggested: Suggested, verdicts: list[Verdict]) -> Iterator[str]:
     """Why a limit is not met by its own run: it lies within chance, or nothing was
     changed.
     """
+    if not verdicts:
+        yield (
+            f"{suggested.gate} of {suggested.place.perturbation}: its table would select"
+            " nothing, because the name is read as a glob."
+        )
     for verdict in verdicts:
         is_uncompared = verdict.gate.kind.needs_baseline
         if verdict.verdict != "pass" and not is_uncompared:

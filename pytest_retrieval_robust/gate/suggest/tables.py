@@ -93,7 +93,7 @@ def _limits(suggested: Sequence[Suggested]) -> str:
 
 
 def _origin(suggested: Suggested) -> str:
-    """`recall@10: 0.812 (0.775 to 0.844), 500 queries of 200 patients, sees a loss of
+    """`recall@10: 0.812 (0.775 to 0.844), 500 queries of 200 patients; detects a loss of
     0.09`.
     """
     low, high = suggested.interval
@@ -102,7 +102,9 @@ def _origin(suggested: Suggested) -> str:
         words += f", the lowest of {suggested.seeds} seeds"
     words += f", {suggested.queries} queries of {suggested.patients} patients"
     if suggested.detectable_loss is not None:
-        words += f"; sees a loss of {suggested.detectable_loss:.3f} or more"
+        words += f"; detects a loss of {suggested.detectable_loss:.3f}"
+    if suggested.weak:
+        words += "; weak"
     return words
 
 

@@ -46,6 +46,11 @@ def _head(suggestions: Suggestions) -> Iterator[str]:
             f" {len(suggestions.models)} fails with at most {total:g}."
         )
     yield _decision(asked)
+    yield (
+        "Above each limit stand what was observed, its interval of 95 %, and the loss at"
+        " which the gate fails with a probability of 0.8. Weak: half of it could be lost"
+        " unnoticed."
+    )
     if asked.per != "cell":
         yield (
             "A margin is for a model that is as good as its baseline, whose hits"
