@@ -19,6 +19,7 @@ from . import (
     rank,
     serve,
     store,
+    suggest,
     table,
 )
 
@@ -29,6 +30,7 @@ COMMANDS = (
     compare,
     leaderboard,
     plan,
+    suggest,
     plan_run,
     encode,
     store,

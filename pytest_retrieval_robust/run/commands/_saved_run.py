@@ -1,4 +1,4 @@
-"""What the commands `card`, `table` and `plot` share: a saved run, and where they write."""
+"""What the commands of a saved run share: reading it, and where they write."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ._errors import reason_of, report_error, text_of
 
 if TYPE_CHECKING:
+    from ...gate.pairing import Run
     from ...gate.record import RunRecord
 
 
@@ -35,17 +36,32 @@ def add_out(parser: argparse.ArgumentParser) -> None:
 def with_saved_run(
     parsed: argparse.Namespace, action: Callable[[RunRecord], None]
 ) -> int:
-    """Do something with a saved run; 2 where the run, or an option, is wrong."""
+    """Do something with the record of a saved run, which no policy judges; 2 where the
+    run, or an option, is wrong.
+    """
+
+    def act(run: Run) -> int:
+        from ...gate.policy import Policy
+        from ...gate.record import Against, judge_run
+
+        action(judge_run(run, Policy(), Against()))
+        return 0
+
+    return with_loaded_run(parsed, act)
+
+
+def with_loaded_run(parsed: argparse.Namespace, action: Callable[[Run], int]) -> int:
+    """Do something with a saved run; returns its exit status, or 2 where the run, or an
+    option, is wrong.
+    """
     from ...core.errors import RobustError
-    from ...gate.policy import Policy
-    from ...gate.record import Against, judge_run
     from ...reports.saved.read import load_run
     from ..outputs import check_out
 
     try:
         if parsed.out is not None:
             check_out(parsed.out)
-        action(judge_run(load_run(parsed.folder), Policy(), Against()))
+        return action(load_run(parsed.folder))
     except RobustError as error:
         return report_error(text_of(error))
     except BrokenPipeError:
@@ -56,7 +72,6 @@ def with_saved_run(
             "Expected a place for --out that can be written, got:"
             f" {reason_of(error)}. Choose another one."
         )
-    return 0
 
 
 def print_or_write(text: str, out: Path | None) -> None:

@@ -1,0 +1,90 @@
+"""Margins of gates beside a baseline, for a model that is as good as the baseline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ...core.cases import Direction
+from ...core.verdict import GateKind
+from ...retrieval.curve import Curve
+from ...retrieval.intervals import Estimate, normal_quantile
+from ..chance import least_by_chance
+from ..curve_statistics import estimate_of
+from ..evidence import Evidence
+from ..floors import WEAK
+from ..limits import BaselineLimit
+from .asked import Asked
+from .least import confidence_at, rounded_up
+from .suggested import Place, Suggested
+
+AGREEMENT = 0.5
+"""The correlation of the hits of two models that are equally good. A run does not tell it:
+two trainings of one network usually agree more, and the same weights agree wholly.
+"""
+
+
+def suggested_margin(
+    curves: Sequence[Curve],
+    direction: Direction,
+    evidence: Evidence,
+    asked: Asked,
+    deviate: float,
+) -> Iterator[Suggested]:
+    """The margin of Recall@k pooled over the levels and seeds of one perturbation, at the
+    largest k; none where half of the recall would fit into it.
+    """
+    k = asked.ks[-1]
+    pooled = _pooled_recall(curves, direction, k, evidence, confidence_at(deviate))
+    if pooled is None:
+        return
+    # An equally good model loses as much as it wins. Where hits agree at c, a difference
+    # varies 2 (1 - c) times as much as one recall.
+    apart = math.sqrt(2 * (1 - AGREEMENT))
+    # At the deviate of the prediction, as the bounds of that confidence are.
+    error = (pooled.high - pooled.low) / 2 / deviate
+    reach = apart * error * (deviate + normal_quantile(asked.confidence))
+    margin = rounded_up(reach, reach)
+    least = max(
+        least_by_chance(curve, direction, GateKind.RECALL, k) for curve in curves
+    )
+    if margin > WEAK * pooled.value or pooled.value - margin <= least:
+        return
+    clusters = evidence.clusters(
+        curves[0].clean.case.dataset, direction, pooled.queries
+    )
+    z = normal_quantile(0.975)
+    yield Suggested(
+        Place.over_levels(curves[0].outcomes[-1].case, direction),
+        BaselineLimit(k, margin),
+        pooled.value,
+        (pooled.value - z * error, pooled.value + z * error),
+        pooled.queries,
+        clusters.count,
+        len(curves),
+    )
+
+
+def _pooled_recall(
+    curves: Sequence[Curve],
+    direction: Direction,
+    k: int,
+    evidence: Evidence,
+    confidence: float,
+) -> Estimate | None:
+    """The mean Recall@k over levels and seeds; None without ranks."""
+    means = []
+    for curve in curves:
+        ks = sorted(curve.clean.scores(direction).recall)
+        samples = evidence.samples(curve.outcomes, direction, ks)
+        if samples is None:
+            return None
+        means.append(samples[:, :, ks.index(k)].mean(axis=1))
+    recalls = [
+        outcome.recall(k, direction) for curve in curves for outcome in curve.outcomes
+    ]
+    queries = curves[0].clean.scores(direction).queries
+    pooled = np.mean(means, axis=0)
+    return estimate_of(float(np.mean(recalls)), pooled, queries, confidence)
