@@ -130,10 +130,10 @@ def _missing(dataset: str, stratum: str, names: Sequence[str]) -> str:
     """Why there is no such stratum, and what to do, as a part of a sentence."""
     if not names:
         return (
-            f"{dataset} was measured without strata: name them in its table of"
-            f' robust.toml (strata = ["{stratum}"]), and measure it again'
+            f"{dataset} was measured without strata: name them among its options (strata"
+            f' = ["{stratum}"]), and measure it again'
         )
     return (
         f"{dataset} was measured without the stratum {stratum}, with"
-        f" {', '.join(names)}: name it in its table of robust.toml, and measure it again"
+        f" {', '.join(names)}: name it among its options, and measure it again"
     )

@@ -257,7 +257,10 @@ def test_a_gap_takes_two_groups(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stratum", "words"),
     [
-        ("age", "d was measured without the stratum age, with view, sex: name it in"),
+        (
+            "age",
+            "d was measured without the stratum age, with view, sex: name it among",
+        ),
         ("View", "d was measured without the stratum View, with view, sex"),
     ],
 )
@@ -277,7 +280,9 @@ def test_a_run_without_strata_says_how_to_measure_them(tmp_path: Path) -> None:
     plain = make_run(tmp_path / "run", 60).run
     [first, *_] = verdicts(judged(plain, tmp_path, FLOOR))
     assert first.verdict == "inconclusive"
-    assert "d was measured without strata: name them in its table of" in first.sentence
+    assert (
+        "d was measured without strata: name them among its options" in first.sentence
+    )
     assert 'strata = ["view"]' in first.sentence
 
 

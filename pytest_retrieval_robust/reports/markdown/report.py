@@ -12,6 +12,7 @@ from .._text import short
 from ..answer_tables import answer_blocks
 from ..error_tables import error_blocks
 from ..family_sentences import sentences
+from ..group_tables import group_blocks
 from ..metric_tables import metric_blocks
 from ..notes import notes_of
 from ..run_series import series_of
@@ -49,6 +50,7 @@ def blocks(run: RunRecord) -> Iterator[str]:
     series = series_of(run)
     yield from recall_blocks([line for line in series if line.family == "occlusion"])
     yield from family_blocks(series)
+    yield from group_blocks(run)
     yield from error_blocks(run)
     yield from answer_blocks(run)
     yield from metric_blocks(run)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..error_tables import error_lines
 from ..family_sentences import sentences
+from ..group_tables import group_lines
 from ..metric_tables import metric_lines
 from ..notes import decoding_notes, loading_notes
 from .baseline import baseline_lines
@@ -77,6 +78,7 @@ def summary_lines(
     yield from search_lines(run.breaking, verbosity, blocks)
     yield from edit_lines(run.counterfactuals, verbosity)
     yield from baseline_lines(run.baseline, verbosity)
+    yield from group_lines(run, verbosity)
     yield from error_lines(run, verbosity)
     # What has to be read comes last: a terminal shows the end.
     yield from verdict_lines(run, verbosity)
