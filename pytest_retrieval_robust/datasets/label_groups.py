@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from ..core.catalogue import unknown_name
+from ..core.strata import SMALLEST_GROUP
 
 Labels: TypeAlias = "frozenset[str] | None"
 """The labels of an image; None where they are not known."""
@@ -29,10 +30,14 @@ def with_or_without(label: str, labels: Sequence[Labels], dataset: str) -> list[
 
     Raises `UnknownNameError` for a label that no image has. Capitals do not matter.
     """
-    known = frozenset[str]().union(*(each for each in labels if each))
-    by_lower_case = {each.lower(): each for each in sorted(known)}
+    images_with = Counter(label for each in labels if each for label in each)
+    by_lower_case = {each.lower(): each for each in sorted(images_with)}
     if label.lower() not in by_lower_case:
-        raise unknown_name(f"label of {dataset}", label, known, "finding")
+        # A rare word of a table may be a name.
+        frequent = [
+            each for each, images in images_with.items() if images >= SMALLEST_GROUP
+        ]
+        raise unknown_name(f"label of {dataset}", label, frequent, "finding")
     spelled = by_lower_case[label.lower()]
     return [_with_or_without(spelled, each) for each in labels]
 

@@ -34,9 +34,15 @@ def column_called(name: str, columns: Iterable[str]) -> str | None:
 
 
 def columns_read(
-    strata: Sequence[str], columns: Sequence[str], dataset: str
+    strata: Sequence[str],
+    columns: Sequence[str],
+    dataset: str,
+    *,
+    is_table: bool = True,
 ) -> list[str]:
-    """The columns of a user's table that strata are read from, each once.
+    """The columns of a user's data that strata are read from, each once.
+
+    Only those of a table are named in messages: fields of other data may be names.
 
     Raises:
         UnknownNameError: A name is neither a column nor one of `BUILT_IN`.
@@ -47,7 +53,7 @@ def columns_read(
         if column is not None:
             read[column] = None
         elif name not in BUILT_IN and not name.startswith(WITH_FINDING):
-            known = (*columns, *BUILT_IN)
+            known = (*columns, *BUILT_IN) if is_table else BUILT_IN
             raise unknown_name(f"stratum of {dataset}", name, known, "strata")
     return list(read)
 

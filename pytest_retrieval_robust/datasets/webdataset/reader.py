@@ -17,7 +17,7 @@ from .._files.captions import CaptionRow, gather_images
 from .._files.paths import shown_path
 from .._files.records import ImageRow, SourceData, reports_in_memory
 from .._files.strata import strata_of_words
-from .._files.strata_names import BUILT_IN, WITH_FINDING, columns_read
+from .._files.strata_names import WITH_FINDING, columns_read
 from .._files.text_policy import decoded
 from .._files.values import as_text, captions_of
 from .._pixels.damage import attempted, kind_of
@@ -67,11 +67,7 @@ class Options:
 
     def strata_fields(self) -> list[str]:
         """The fields of strata, which a sample may lack."""
-        return [
-            name
-            for name in self.strata
-            if name not in BUILT_IN and not name.startswith(WITH_FINDING)
-        ]
+        return [name for name in self.strata if not name.startswith(WITH_FINDING)]
 
 
 def read(options: Options, name: str) -> SourceData:
@@ -104,9 +100,9 @@ def read(options: Options, name: str) -> SourceData:
     images = gather_images(
         rows, {"id": None, "group": options.group, "patient": options.patient}
     )
-    strata = options.strata_fields()
     # Of all samples: one of them may lack a value, and so its field.
-    columns_read(options.strata, sorted(fields_seen), name)
+    columns_read(options.strata, sorted(fields_seen), name, is_table=False)
+    fields = options.strata_fields()
     counts = {"shards": len(shards)}
     if passed_over:
         counts["members that belong to no sample"] = passed_over
@@ -117,7 +113,11 @@ def read(options: Options, name: str) -> SourceData:
         read_reports=reports_in_memory(images.texts),
         locate=lambda row: _located(shards, row),
         counts=counts,
-        strata=strata_of_words(strata, images.words),
+        strata={
+            field: words
+            for field, words in strata_of_words(fields, images.words).items()
+            if field in fields_seen
+        },
         texts_as_published=True,
     )
 
