@@ -57,7 +57,7 @@ def widest(recalls: GroupRecalls, groups: Sequence[Group], alpha: float) -> Extr
     low, high = recalls.gap_bounds(alpha)
     shared_low, _ = recalls.gap_bounds(alpha / pairs)
     is_pair = ~np.eye(len(groups), dtype=bool)
-    best, worst = np.unravel_index(recalls.gaps().argmax(), low.shape)
+    best, worst = divmod(int(recalls.gaps().argmax()), len(groups))
     if best == worst:
         # All are alike: any two of them stand for the rest.
         best, worst = 1, 0

@@ -75,7 +75,7 @@ def naive_correlation(
         )
     product = sum(sums[0][patient] * sums[1][patient] for patient in set(patients))
     lengths = [math.sqrt(sum(value**2 for value in each.values())) for each in sums]
-    return product / math.prod(lengths) if all(lengths) else 0.0
+    return float(product / math.prod(lengths)) if all(lengths) else 0.0
 
 
 @settings(max_examples=25)
