@@ -13,9 +13,19 @@ from ..core.cases import Direction, Json
 from ..core.strata import GroupKind, Stratum, strata_in
 from ..core.words import counted
 from ..retrieval.group_bounds import Members
+from ..retrieval.patients import FEWEST_DEGREES, are_too_few
 from .difference import NotComparable
 from .evidence import Evidence
-from .small_groups import FEWEST_PATIENTS, FEWEST_QUERIES
+
+FEWEST_QUERIES = 20
+FEWEST_PATIENTS = 10
+"""Fewer say next to nothing of a group: bounds of its recall lie some 40 points apart, and
+their error is no longer what they promise. `docs/groups.md` has the simulation.
+"""
+SMALL = (
+    f"fewer than {FEWEST_QUERIES} queries, {FEWEST_PATIENTS} patients or"
+    f" {FEWEST_DEGREES:g} degrees of freedom"
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,6 +43,8 @@ class Group:
             self.kind == "too small"
             or self.members.queries < FEWEST_QUERIES
             or self.members.patients < FEWEST_PATIENTS
+            # A few of them have most of the queries.
+            or are_too_few(self.members.degrees_of_freedom)
         )
 
     def __str__(self) -> str:
@@ -60,6 +72,11 @@ class Grouping:
     def too_small(self) -> tuple[Group, ...]:
         """The groups that are not: they are named, never left out silently."""
         return tuple(group for group in self.groups if group.is_too_small)
+
+    @property
+    def small_words(self) -> str:
+        """`(fewer than ...): rare (7 queries, 7 patients)`, as the end of a sentence."""
+        return f"({SMALL}): {', '.join(map(str, self.too_small))}"
 
     def difference_from(self, other: Grouping, order: NDArray[np.int64]) -> str | None:
         """How another run groups the same queries, as a part of a sentence; None where it

@@ -9,7 +9,6 @@ from .difference import Difference, Errors, NotComparable
 from .group_difference import GroupDifference
 from .grouping import Group, Grouping
 from .paired_hits import PairedHits
-from .small_groups import NONE_LARGE
 
 DifferenceOf: TypeAlias = Callable[[PairedHits, Errors], Difference]
 """The difference that paired hits show, of one cell or over levels."""
@@ -26,23 +25,21 @@ def worst_difference(
     """
     groups = grouping.judged
     if not groups:
-        names = ", ".join(map(str, grouping.too_small))
-        return NotComparable(NONE_LARGE.format(names=names))
+        return NotComparable(
+            f"every group is too small to be judged {grouping.small_words}"
+        )
     shared = Errors(errors.alpha, errors.gates * len(groups))
     differences = [
         difference_of(hits_of_group(hits, group), shared) for group in groups
     ]
     place = min(range(len(groups)), key=lambda number: differences[number].value)
     worst = differences[place]
+    of_every_group = {
+        "passes_at": min(each.passes_at for each in differences),
+        "fails_at": min(each.fails_at for each in differences),
+    }
     return GroupDifference(
-        candidate=worst.candidate,
-        baseline=worst.baseline,
-        passes_at=min(each.passes_at for each in differences),
-        fails_at=min(each.fails_at for each in differences),
-        error=worst.error,
-        queries=worst.queries,
-        group=groups[place],
-        grouping=grouping,
+        **{**vars(worst), **of_every_group}, group=groups[place], grouping=grouping
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..core.cases import DIRECTIONS, Case, clean_words
 from ..core.words import counted
 from ..gate.group_numbers import CellGroups, Ends, GroupRecall, k_of_groups
-from ..gate.small_groups import SMALL
+from ..gate.grouping import SMALL
 from ._text import percent, plain, short
 from .edit_tables import cell_name
 from .terminal.lines import Line, Span
@@ -146,6 +146,11 @@ def _said(cell: CellGroups) -> str:
     assert worst is not None
     place = _place(cell.case)
     gap = ""
+    if cell.gap == 0:
+        return (
+            f"all groups of {short(cell.stratum)} are alike {place},"
+            f" {percent(worst.recall)} %"
+        )
     if cell.gap is not None:
         gap = f", {100 * cell.gap:.1f} points below the best"
     return (
@@ -163,7 +168,9 @@ def _place(case: Case) -> str:
 def _small(cells: Sequence[CellGroups]) -> Iterator[str]:
     for cell in cells:
         for group in cell.groups:
-            if group.recall is None:
+            if group.kind == "too small":
+                yield f"merged groups of {short(cell.stratum)}"
+            elif group.recall is None:
                 yield f"{short(group.name)} of {short(cell.stratum)}"
 
 

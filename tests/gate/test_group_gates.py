@@ -203,7 +203,7 @@ def test_a_group_that_is_too_small_is_named_and_never_passes_silently(
         found[setting] = verdicts(record)
         for one in found[setting]:
             assert "rare (7 queries, 7 patients)" in one.sentence
-            assert "fewer than 20 queries or 10 patients" in one.sentence
+            assert "fewer than 20 queries, 10 patients or 5 degrees" in one.sentence
     strict, ignoring, allowing = found.values()
     assert {one.verdict for one in strict} == {"inconclusive"}
     assert all(one.objects for one in strict)
@@ -251,7 +251,10 @@ def test_a_gap_takes_two_groups(tmp_path: Path) -> None:
     alone = make_run(tmp_path / "run", 60, strata={"one": ["all"] * 60}).run
     [first, *_] = verdicts(judged(alone, tmp_path, text))
     assert first.verdict == "inconclusive"
-    assert "a gap takes two groups, and all (60 queries, 60 patients)" in first.sentence
+    assert (
+        "a gap takes two groups, and all (60 queries, 60 patients) is the only one."
+        in first.sentence
+    )
 
 
 @pytest.mark.parametrize(
