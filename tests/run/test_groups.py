@@ -79,7 +79,8 @@ def test_a_run_is_judged_and_shown_by_group(finished: Finished) -> None:
     }
     for name in ("report.html", "report.md"):
         text = (finished.folder / name).read_text()
-        assert "no side" in text
+        assert "By group" in text
+        assert "right" in text
 
 
 def test_the_numbers_of_groups_are_those_of_the_saved_ranks(finished: Finished) -> None:
