@@ -71,7 +71,7 @@ def evaluated_strata(pairs: Pairs) -> EvaluatedStrata:
         DatasetError: The data set hands out something else than stratifications of its
             images and reports, or one name twice.
     """
-    stratifications = stratifications_of(pairs.dataset)
+    stratifications = stratifications_of(pairs)
     smallest = smallest_group_of(pairs.dataset)
     if not stratifications:
         none = np.zeros((0, 0), dtype=np.int64)
@@ -113,8 +113,9 @@ def evaluated_strata(pairs: Pairs) -> EvaluatedStrata:
     )
 
 
-def stratifications_of(dataset: RetrievalDataset) -> tuple[Stratification, ...]:
+def stratifications_of(pairs: Pairs) -> tuple[Stratification, ...]:
     """The strata that a data set hands out, checked; empty if it knows none."""
+    dataset = pairs.dataset
     # By attribute: a wrapper may pass it on.
     given: Any = getattr(dataset, "stratifications", ())
     if isinstance(given, Stratification) or not isinstance(given, Sequence):
@@ -122,10 +123,14 @@ def stratifications_of(dataset: RetrievalDataset) -> tuple[Stratification, ...]:
             f"Expected stratifications of {dataset.name} as a list of Stratification, got"
             f" a {type(given).__name__}. Make it a list or tuple."
         )
-    counts = (len(dataset.image_ids), len(dataset.reports)) if given else (0, 0)
     names: set[str] = set()
     for stratification in given:
-        _require_stratification(dataset.name, stratification, *counts)
+        _require_stratification(
+            dataset.name,
+            stratification,
+            images=len(pairs.columns.image_ids),
+            reports=len(pairs.columns.reports),
+        )
         if stratification.name in names:
             raise DatasetError(
                 f"Expected each stratum of {dataset.name} once, got"

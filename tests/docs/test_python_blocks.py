@@ -399,6 +399,12 @@ def test_the_precision_of_the_page_is_a_share(tmp_path: Path) -> None:
     assert 0 < names["precision"] <= 1
 
 
+@runs("docs/data.md", 2)
+def test_the_strata_of_the_page_are_as_it_says() -> None:
+    names = run("docs/data.md", 2, {})
+    assert names["by_scanner"].name == "scanner"
+
+
 @runs("docs/strategies.md", 0, 1, 2, 3, 4)
 def test_the_page_of_strategies_runs_from_top_to_bottom() -> None:
     """All blocks of the page, from top to bottom, and the tests that they define."""

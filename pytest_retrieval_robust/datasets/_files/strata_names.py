@@ -65,13 +65,13 @@ def strata_names(written: object) -> tuple[str, ...]:
         ConfigError: It is neither, or a name is there twice.
     """
     words = written.split("+") if isinstance(written, str) else written
-    is_list = isinstance(words, list | tuple)
-    if not is_list or not all(isinstance(word, str) and word.strip() for word in words):
+    given: Sequence[object] = words if isinstance(words, list | tuple) else [None]
+    names = tuple(word.strip() for word in given if isinstance(word, str))
+    if len(names) < len(given) or not all(names):
         raise ConfigError(
             'Expected strata as a list of names such as ["view", "sex"], got'
             f" strata={written!r}. Fix the value."
         )
-    names = tuple(word.strip() for word in words)
     if len(set(names)) < len(names):
         raise ConfigError(
             f"Expected each stratum once, got strata={list(names)!r}. Leave one out."

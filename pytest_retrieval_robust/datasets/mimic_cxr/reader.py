@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,7 +75,7 @@ def read(options: Options, name: str) -> SourceData:
         f"images of {part}": int((index.split == number).sum())
         for number, part in enumerate(SPLITS)
     }
-    strata = {}
+    strata: Mapping[str, Sequence[str]] = {}
     if options.strata:
         patients = patient_table(options.patients, name)
         metadata = table_of(tables, "metadata", name)
