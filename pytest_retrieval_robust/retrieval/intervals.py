@@ -13,7 +13,7 @@ from statistics import NormalDist
 
 from .binomial import binomial_upper_tail, check_hits
 from .power import POWER as POWER  # whoever plans bounds finds it here too
-from .power import queries_until_told
+from .power import error_of_hits, queries_until_told
 from .student import effect_at, student_quantile, student_upper_tail
 
 
@@ -257,12 +257,18 @@ class Estimate:
 
         None where no number of queries would do.
         """
+        error = self.error
+        of_bound = None
+        if self.effective and math.isfinite(error):
+            error = error_of_hits(self.value, self.effective)
+            of_bound = error_of_hits(limit, self.effective)
         return queries_until_told(
             self.queries,
             self.value - limit,
-            self.error,
+            error,
             confidence,
             self.degrees_of_freedom,
+            of_bound,
         )
 
 
@@ -272,8 +278,6 @@ def deviates(confidence: float, degrees_of_freedom: float) -> float:
     """
     if degrees_of_freedom <= 0:
         return math.inf
-    if math.isinf(degrees_of_freedom):
-        return normal_quantile(confidence)
     return student_quantile(confidence, degrees_of_freedom)
 
 

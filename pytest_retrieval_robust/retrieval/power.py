@@ -23,7 +23,12 @@ _NEAR = 1e-3
 
 @lru_cache(maxsize=4096)
 def queries_until_told(
-    queries: int, distance: float, error: float, confidence: float, df: float
+    queries: int,
+    distance: float,
+    error: float,
+    confidence: float,
+    df: float,
+    error_of_bound: float | None = None,
 ) -> int | None:
     """How many more queries until a bound clears a limit with a probability of `POWER`,
     if the truth is what was observed, and patients are like those that there are.
@@ -34,9 +39,11 @@ def queries_until_told(
     Args:
         queries: Those that were measured.
         distance: From the limit to what was observed.
-        error: The standard error.
+        error: The standard error of what was observed.
         confidence: Of the bound, one-sided.
         df: Degrees of freedom of the error, which grow with the patients.
+        error_of_bound: The standard error that the bound takes: that at the limit where
+            it is one of a score test, else `error`.
 
     Returns:
         None where no number of queries would do, or nothing is known of the error.
@@ -44,9 +51,11 @@ def queries_until_told(
     if abs(distance) < 1e-12 or not math.isfinite(error) or not df > 0:
         return None
 
+    of_bound = error if error_of_bound is None else error_of_bound
+
     def needed(growth: float) -> float:
-        deviates = student_quantile(confidence, df * growth) + POWER_DEVIATE
-        return (deviates * error / distance) ** 2
+        away = student_quantile(confidence, df * growth) * of_bound
+        return ((away + POWER_DEVIATE * error) / distance) ** 2
 
     growth = needed(1.0)
     # More patients have more degrees of freedom, and need fewer queries than that.
@@ -64,6 +73,11 @@ def _root(falling: Callable[[float], float], low: float, high: float) -> float:
         else:
             high = middle
     return high
+
+
+def error_of_hits(share: float, queries: float) -> float:
+    """The standard error of a share of hits among so many independent queries."""
+    return math.sqrt(max(0.0, share * (1 - share)) / queries)
 
 
 @lru_cache(maxsize=4096)
@@ -119,11 +133,7 @@ def detectable_loss_of_hits(
     >>> round(detectable_loss_of_hits(0.9, 0.85, 1000, 1.645), 3)
     0.079
     """
-
-    def error(of: float) -> float:
-        return math.sqrt(of * (1 - of) / queries)
-
-    told_below = floor - deviates * error(floor)
+    told_below = floor - deviates * error_of_hits(floor, queries)
     low = 0.0
     high = share
     if told_below < 0:
@@ -131,7 +141,8 @@ def detectable_loss_of_hits(
     # What is left, and how far it may lie above itself by chance, fall with the loss.
     for _ in range(_STEPS):
         loss = (low + high) / 2
-        if share - loss + POWER_DEVIATE * error(share - loss) <= told_below:
+        left = share - loss
+        if left + POWER_DEVIATE * error_of_hits(left, queries) <= told_below:
             high = loss
         else:
             low = loss

@@ -246,9 +246,13 @@ def test_more_patients_have_more_degrees_of_freedom() -> None:
     more = few.queries_to_clear(0.42, 0.95)
     assert more is not None
     growth = (100 + more) / 100
-    deviates = stats.t.ppf(0.95, 4.0 * growth) + stats.norm.ppf(0.8)
-    assert growth == pytest.approx((deviates * few.error / 0.08) ** 2, rel=0.02)
-    assert proportion(0.5, 100, 0.95).queries_to_clear(0.42, 0.95) < more
+    # Of hits, the bound takes the error at the limit.
+    reach = stats.t.ppf(0.95, 4.0 * growth) * math.sqrt(0.42 * 0.58 / 100)
+    reach += stats.norm.ppf(0.8) * math.sqrt(0.5 * 0.5 / 100)
+    assert growth == pytest.approx((reach / 0.08) ** 2, rel=0.02)
+    independent = proportion(0.5, 100, 0.95).queries_to_clear(0.42, 0.95)
+    assert independent is not None
+    assert independent < more
 
 
 def test_patients_widen_the_bounds_of_a_run(tmp_path: Path) -> None:
