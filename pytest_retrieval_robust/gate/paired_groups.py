@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .difference import Difference, Errors, NotComparable
 from .group_difference import GroupDifference
 from .grouping import Group, Grouping
@@ -47,3 +50,23 @@ def hits_of_group(hits: PairedHits, group: Group) -> PairedHits:
     """The paired hits of a group's queries alone."""
     rows = group.members.rows
     return PairedHits(hits.candidate[rows], hits.baseline[rows], group.members.clusters)
+
+
+def shared_grouping(
+    own: Grouping | NotComparable,
+    theirs: Grouping | NotComparable,
+    order: NDArray[np.int64],
+) -> Grouping | NotComparable:
+    """The groups of a run's queries, which must be those of the baseline too. `order` are
+    the places of the queries among the baseline's.
+    """
+    if isinstance(own, NotComparable):
+        return own
+    if isinstance(theirs, NotComparable):
+        return NotComparable(f"in the baseline {theirs.reason}")
+    difference = own.difference_from(theirs, order)
+    if difference is None:
+        return own
+    return NotComparable(
+        f"{difference}, by {own.stratum}: measure the baseline again with these strata"
+    )

@@ -16,7 +16,7 @@ def tie(name: object, first: Rule, second: Rule, case: Case) -> ConfigError:
     # Short enough for a message: the tables differ in a value, not in metric or pooling.
     label = name
     if isinstance(name, GateKey):
-        label = GateKey(name.kind, name.k, name=name.name)
+        label = GateKey(name.kind, name.k, name=name.name, stratum=name.stratum)
     return ConfigError(
         f"{second.place}: expected one most specific gate for {label} of {case}, got"
         f" another that is equally specific ({first.place}). Make one of them name"
