@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..core.cases import Case, Direction, Plan, level_word
 from ..core.outcomes import Outcome
+from ..core.shown import plain
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
 from ..retrieval.curve import retrieves
 from ..retrieval.intervals import surely_reached
@@ -268,7 +269,7 @@ class GroupLimit:
         if more_queries is not None:
             end = (
                 f"; should the values stay, about {more_queries} more queries of"
-                f" {extreme.groups[0].name} would settle it"
+                f" {plain(extreme.groups[0].name)} would settle it"
             )
         question = "every group reaches" if is_floor else "every gap is within"
         return f": whether {question} {limit} is open{end}."

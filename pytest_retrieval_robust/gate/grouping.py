@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.cases import Direction, Json
+from ..core.shown import plain
 from ..core.strata import GroupKind, Stratum, strata_in
 from ..core.words import counted
 from ..retrieval.group_bounds import Members
@@ -49,7 +50,9 @@ class Group:
 
     def __str__(self) -> str:
         queries = counted(self.members.queries, "query", "queries")
-        return f"{self.name} ({queries}, {counted(self.members.patients, 'patient')})"
+        patients = counted(self.members.patients, "patient")
+        # A word of a user's table may turn a line round.
+        return f"{plain(self.name)} ({queries}, {patients})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,7 +93,8 @@ class Grouping:
             missing = [group.name for group in mine.groups if group.name not in known]
             if missing:
                 words = "the group" if len(missing) == 1 else "the groups"
-                return f"{has} has {words} {', '.join(missing)}, which {lacks} lacks"
+                names = ", ".join(map(plain, missing))
+                return f"{has} has {words} {names}, which {lacks} lacks"
         own = np.array(self.names)[self.codes]
         moved = int((own != np.array(other.names)[other.codes][order]).sum())
         if moved:
