@@ -83,10 +83,12 @@ def _drawing(group: GroupRecall) -> Markup:
         return Markup("")
     low, high = group.recall_interval
     # The scale of differences goes from -1 to 1: a half stands in its middle.
-    ends = [
-        2 * end - 1 for end in (group.recall, low or 0.0, 1.0 if high is None else high)
-    ]
-    return interval(*ends, 1.0)
+    return interval(
+        2 * group.recall - 1,
+        2 * (low or 0.0) - 1,
+        2 * (1.0 if high is None else high) - 1,
+        1.0,
+    )
 
 
 def _figures(cells: Sequence[CellGroups], switches: Switches) -> Iterator[Figure]:
