@@ -156,9 +156,7 @@ class GateKey:
     of one of the kind `COUNTERFACTUAL`: None there is all kinds.
     """
     stratum: str | None = None
-    """Whose groups it judges one by one: of all gates on groups, and of baseline gates
-    that ask for every group.
-    """
+    """Whose groups it judges: of gates on groups, and of baseline gates of every group."""
 
     def __str__(self) -> str:
         head = self.kind.value if self.k is None else f"{self.kind.value}@{self.k}"
@@ -224,9 +222,8 @@ class GateKey:
         """Whether it judges one cell: what a table of cells can mark."""
         if self.kind.is_paired:
             return self.over == "cells"
-        if self.kind.is_of_groups:
-            return True
-        return self.kind in (GateKind.RECALL, GateKind.RETENTION, GateKind.METRIC)
+        kinds = (GateKind.RECALL, GateKind.RETENTION, GateKind.METRIC)
+        return self.kind in kinds or self.kind.is_of_groups
 
     @property
     def is_pooled(self) -> bool:

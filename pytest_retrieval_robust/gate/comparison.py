@@ -20,7 +20,7 @@ from .error_ratios import PairedErrors
 from .evidence import hits_of
 from .grouping import Grouping, RunGroups
 from .number_words import number_name, takes_two_levels
-from .paired_groups import DifferenceOf, worst_difference
+from .paired_groups import DifferenceOf, shared_grouping, worst_difference
 from .paired_hits import PairedHits
 from .pairing import Orders, Pairing
 from .pairing import Run as Run  # whoever compares runs finds them here too
@@ -224,29 +224,21 @@ class Comparison:
         self, dataset: str, stratum: str, direction: Direction
     ) -> Grouping | NotComparable:
         """The groups of a stratum, which must be the same in both runs."""
-        own = self._groups.grouping(dataset, stratum, direction)
-        theirs = self._baseline_groups.grouping(dataset, stratum, direction)
-        if isinstance(own, NotComparable):
-            return own
-        if isinstance(theirs, NotComparable):
-            return NotComparable(f"in the {self.role} {theirs.reason}")
+        own, theirs = (
+            groups.grouping(dataset, stratum, direction) for groups in self._groups
+        )
         order = self.pairing.order(dataset, direction)
         if order is None:
             return self._other_ranks
-        difference = own.difference_from(theirs, order)
-        if difference is None:
-            return own
-        return NotComparable(
-            f"{difference}, by {stratum}: measure the {self.role} again with these strata"
-        )
+        return shared_grouping(own, theirs, order, self.role)
 
     @cached_property
-    def _groups(self) -> RunGroups:
-        return RunGroups(self.candidate.evidence, self.candidate.measured.datasets)
-
-    @cached_property
-    def _baseline_groups(self) -> RunGroups:
-        return RunGroups(self.baseline.evidence, self.baseline.measured.datasets)
+    def _groups(self) -> list[RunGroups]:
+        """Those of the candidate and of the baseline."""
+        return [
+            RunGroups(run.evidence, run.measured.datasets)
+            for run in (self.candidate, self.baseline)
+        ]
 
     def _shared_outcomes(self) -> Iterator[Outcome]:
         """The candidate's outcomes that the baseline has too. Level 0 is one cell,

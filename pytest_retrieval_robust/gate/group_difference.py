@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .difference import Difference
@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 class GroupDifference(Difference):
     """That of the group that loses most, with bounds that hold for every group."""
 
-    group: Group
-    grouping: Grouping
+    group: Group = field(kw_only=True)
+    grouping: Grouping = field(kw_only=True)

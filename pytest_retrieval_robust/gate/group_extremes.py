@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..retrieval.group_bounds import GroupRecalls
-from ..retrieval.intervals import normal_quantile
+from ..retrieval.student import student_quantile
 from .grouping import Group
 
 
@@ -29,6 +29,8 @@ class Extreme:
     high: float
     error: float
     """Standard error of the number, of the group or pair that has it."""
+    degrees_of_freedom: float
+    """Of that error."""
     groups: tuple[Group, ...]
     """The worst group, or the lowest and the highest of a gap."""
     recalls: tuple[float, ...]
@@ -40,12 +42,14 @@ def lowest(recalls: GroupRecalls, groups: Sequence[Group], alpha: float) -> Extr
     failing = recalls.bounds(alpha / len(groups))
     place = int(recalls.values.argmin())
     low, high = passing[place]
+    df = groups[place].members.degrees_of_freedom
     value = float(recalls.values[place])
     return Extreme(
         value,
         min(low for low, _ in passing),
         min(high for _, high in failing),
-        (high - low) / (2 * normal_quantile(1 - alpha)),
+        (high - low) / (2 * student_quantile(1 - alpha, df)),
+        df,
         (groups[place],),
         (value,),
     )
@@ -57,16 +61,18 @@ def widest(recalls: GroupRecalls, groups: Sequence[Group], alpha: float) -> Extr
     low, high = recalls.gap_bounds(alpha)
     shared_low, _ = recalls.gap_bounds(alpha / pairs)
     is_pair = ~np.eye(len(groups), dtype=bool)
-    best, worst = np.unravel_index(recalls.gaps().argmax(), low.shape)
+    best, worst = divmod(int(recalls.gaps().argmax()), len(groups))
     if best == worst:
         # All are alike: any two of them stand for the rest.
         best, worst = 1, 0
+    df = min(groups[place].members.degrees_of_freedom for place in (worst, best))
     width = float(high[best, worst] - low[best, worst])
     return Extreme(
         float(recalls.gaps()[best, worst]),
         float(shared_low[is_pair].max()),
         float(high[is_pair].max()),
-        width / (2 * normal_quantile(1 - alpha)),
+        width / (2 * student_quantile(1 - alpha, df)),
+        df,
         (groups[worst], groups[best]),
         (float(recalls.values[worst]), float(recalls.values[best])),
     )

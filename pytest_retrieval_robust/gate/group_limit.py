@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..core.cases import Case, Direction, Plan, level_word
 from ..core.outcomes import Outcome
+from ..core.shown import plain
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
 from ..retrieval.curve import retrieves
-from ..retrieval.intervals import (
-    POWER,
+from ..retrieval.intervals import surely_reached
+from ..retrieval.power import (
+    POWER_DEVIATE,
     detectable_loss_of_share,
-    normal_quantile,
-    surely_reached,
+    queries_until_told,
 )
+from ..retrieval.student import student_quantile
 from .chance import ALMOST_SURELY, unless_it_cannot_fail
 from .curve_numbers import CurveNumbers
 from .decision import ROUNDING, Decision
 from .difference import NotComparable
 from .floors import WEAK
-from .small_groups import NONE_LARGE, unless_groups_are_too_small
+from .small_groups import unless_groups_are_too_small
 
 if TYPE_CHECKING:
     from ..retrieval.group_bounds import Floats
@@ -97,17 +98,16 @@ class GroupLimit:
     def _obstacle(self, numbers: GroupNumbers, grouping: Grouping) -> str | None:
         """Why there is no number, as a part of a sentence."""
         if not grouping.judged:
-            return NONE_LARGE.format(names=", ".join(map(str, grouping.too_small)))
+            return f"every group is too small to be judged {grouping.small_words}"
         if self._hits(numbers) is None:
             return "the ranks of its queries were not kept: measure it again"
         if self.kind is GateKind.WORST_GROUP:
             return None
         if len(grouping.judged) < 2:
-            small = ", ".join(map(str, grouping.too_small)) or "none"
-            return (
-                f"a gap takes two groups, and {grouping.judged[0]} is the only one that"
-                f" is large enough (too small: {small})"
-            )
+            reason = f"a gap takes two groups, and {grouping.judged[0]} is the only one"
+            if not grouping.too_small:
+                return reason
+            return f"{reason} that is not too small {grouping.small_words}"
         if not retrieves(numbers.outcome.scores(numbers.direction)):
             return (
                 "it retrieves no better than chance there, where all groups are alike:"
@@ -197,10 +197,11 @@ class GroupLimit:
         with a probability of 0.8.
         """
         is_floor = self.kind is GateKind.WORST_GROUP
-        deviates = normal_quantile(POWER)
+        deviates = POWER_DEVIATE
         if decision.by == "bound":
             shared = groups if is_floor else groups * (groups - 1)
-            deviates += normal_quantile(1 - (1 - decision.confidence) / shared)
+            confidence = 1 - (1 - decision.confidence) / shared
+            deviates += student_quantile(confidence, extreme.degrees_of_freedom)
         room = extreme.value - self.limit if is_floor else self.limit - extreme.value
         return detectable_loss_of_share(
             max(0.0, room),
@@ -212,12 +213,13 @@ class GroupLimit:
 
     def _more_queries(self, extreme: Extreme, decision: Decision) -> int | None:
         """How many more of the worst group would decide it, should the number stay."""
-        distance = abs(extreme.value - self.limit)
-        if distance < ROUNDING:
-            return None
-        reach = normal_quantile(decision.confidence) * extreme.error
-        queries = extreme.groups[0].members.queries
-        return max(1, math.ceil(queries * ((reach / distance) ** 2 - 1)))
+        return queries_until_told(
+            extreme.groups[0].members.queries,
+            extreme.value - self.limit,
+            extreme.error,
+            decision.confidence,
+            extreme.degrees_of_freedom,
+        )
 
     # Its sentence
 
@@ -267,7 +269,7 @@ class GroupLimit:
         if more_queries is not None:
             end = (
                 f"; should the values stay, about {more_queries} more queries of"
-                f" {extreme.groups[0].name} would settle it"
+                f" {plain(extreme.groups[0].name)} would settle it"
             )
         question = "every group reaches" if is_floor else "every gap is within"
         return f": whether {question} {limit} is open{end}."

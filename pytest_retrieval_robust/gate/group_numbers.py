@@ -22,7 +22,6 @@ from ..retrieval.group_bounds import (
     retention_bounds,
 )
 from .comparison import Comparison
-from .corruption_table import shown_k
 from .difference import NotComparable
 from .evidence import Evidence
 from .grouping import Group, Grouping, RunGroups
@@ -94,20 +93,31 @@ def group_numbers(
 ) -> Iterator[CellGroups]:
     """Every cell of a data set with strata, in the order of the outcomes.
 
-    At the k that reports show, and at those of gates on groups. Level 0 stands once per
+    At the largest k, as in other tables, and at those of gates on groups. Level 0 stands once per
     model and data set, whatever the perturbation and seed.
     """
     groups = RunGroups(evidence, measured.datasets)
     beside = comparison if isinstance(comparison, Comparison) else None
     table = _Table(groups, evidence, beside)
-    gated = {each.gate.k for each in verdicts if each.gate.stratum is not None}
-    ks = sorted({shown_k(verdicts, measured.plan.ks), *filter(None, gated)})
+    ks = sorted({k_of_groups((), measured.plan.ks), *_gated(verdicts)})
     for outcome in _each_once(measured.outcomes):
         clean = measured.by_case.get(outcome.case.clean())
         for direction, stratum in product(
             DIRECTIONS, groups.strata(outcome.case.dataset)
         ):
             yield from table.cells(outcome, clean, direction, stratum, ks)
+
+
+def k_of_groups(verdicts: Sequence[Verdict], ks: Sequence[int]) -> int:
+    """The k at which reports show groups: the smallest that a gate on groups names, else
+    the largest; 0 without any.
+    """
+    return min(_gated(verdicts), default=max(ks, default=0))
+
+
+def _gated(verdicts: Sequence[Verdict]) -> set[int]:
+    gates = [each.gate for each in verdicts if each.gate.stratum is not None]
+    return {gate.k for gate in gates if gate.k is not None}
 
 
 def _each_once(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:

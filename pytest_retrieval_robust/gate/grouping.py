@@ -10,12 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.cases import Direction, Json
+from ..core.roles import Role
+from ..core.shown import plain
 from ..core.strata import GroupKind, Stratum, strata_in
 from ..core.words import counted
 from ..retrieval.group_bounds import Members
+from ..retrieval.patients import FEWEST_DEGREES, are_too_few
 from .difference import NotComparable
 from .evidence import Evidence
-from .small_groups import FEWEST_PATIENTS, FEWEST_QUERIES
+
+FEWEST_QUERIES = 20
+FEWEST_PATIENTS = 10
+"""Fewer say next to nothing of a group: bounds of its recall lie some 40 points apart, and
+their error is no longer what they promise. `docs/groups.md` has the simulation.
+"""
+SMALL = (
+    f"fewer than {FEWEST_QUERIES} queries, {FEWEST_PATIENTS} patients or"
+    f" {FEWEST_DEGREES:g} degrees of freedom"
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,11 +45,15 @@ class Group:
             self.kind == "too small"
             or self.members.queries < FEWEST_QUERIES
             or self.members.patients < FEWEST_PATIENTS
+            # A few of them have most of the queries.
+            or are_too_few(self.members.degrees_of_freedom)
         )
 
     def __str__(self) -> str:
         queries = counted(self.members.queries, "query", "queries")
-        return f"{self.name} ({queries}, {counted(self.members.patients, 'patient')})"
+        patients = counted(self.members.patients, "patient")
+        # A word of a user's table may turn a line round.
+        return f"{plain(self.name)} ({queries}, {patients})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,25 +77,34 @@ class Grouping:
         """The groups that are not: they are named, never left out silently."""
         return tuple(group for group in self.groups if group.is_too_small)
 
-    def difference_from(self, other: Grouping, order: NDArray[np.int64]) -> str | None:
+    @property
+    def small_words(self) -> str:
+        """`(fewer than ...): rare (7 queries, 7 patients)`, as the end of a sentence."""
+        return f"({SMALL}): {', '.join(map(str, self.too_small))}"
+
+    def difference_from(
+        self, other: Grouping, order: NDArray[np.int64], role: Role
+    ) -> str | None:
         """How another run groups the same queries, as a part of a sentence; None where it
-        does so alike. `order` are the places of these queries among the other's.
+        does so alike. `order` are the places of these queries among the other's, and
+        `role` is what the other run is to this one.
         """
         for mine, theirs, has, lacks in (
-            (self, other, "this run", "the baseline"),
-            (other, self, "the baseline", "this run"),
+            (self, other, "this run", f"the {role}"),
+            (other, self, f"the {role}", "this run"),
         ):
             known = {group.name for group in theirs.groups}
             missing = [group.name for group in mine.groups if group.name not in known]
             if missing:
                 words = "the group" if len(missing) == 1 else "the groups"
-                return f"{has} has {words} {', '.join(missing)}, which {lacks} lacks"
+                names = ", ".join(map(plain, missing))
+                return f"{has} has {words} {names}, which {lacks} lacks"
         own = np.array(self.names)[self.codes]
         moved = int((own != np.array(other.names)[other.codes][order]).sum())
         if moved:
             verb = "is" if moved == 1 else "are"
             queries = counted(moved, "query", "queries")
-            return f"{queries} {verb} in another group in the baseline"
+            return f"{queries} {verb} in another group in the {role}"
         return None
 
 
@@ -130,10 +155,10 @@ def _missing(dataset: str, stratum: str, names: Sequence[str]) -> str:
     """Why there is no such stratum, and what to do, as a part of a sentence."""
     if not names:
         return (
-            f"{dataset} was measured without strata: name them in its table of"
-            f' robust.toml (strata = ["{stratum}"]), and measure it again'
+            f"{dataset} was measured without strata: name them among its options (strata"
+            f' = ["{stratum}"]), and measure it again'
         )
     return (
         f"{dataset} was measured without the stratum {stratum}, with"
-        f" {', '.join(names)}: name it in its table of robust.toml, and measure it again"
+        f" {', '.join(names)}: name it among its options, and measure it again"
     )

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.roles import Role
 from .difference import Difference, Errors, NotComparable
 from .group_difference import GroupDifference
 from .grouping import Group, Grouping
 from .paired_hits import PairedHits
-from .small_groups import NONE_LARGE
 
 DifferenceOf: TypeAlias = Callable[[PairedHits, Errors], Difference]
 """The difference that paired hits show, of one cell or over levels."""
@@ -26,23 +30,21 @@ def worst_difference(
     """
     groups = grouping.judged
     if not groups:
-        names = ", ".join(map(str, grouping.too_small))
-        return NotComparable(NONE_LARGE.format(names=names))
-    shared = Errors(errors.alpha, errors.gates * len(groups))
+        return NotComparable(
+            f"every group is too small to be judged {grouping.small_words}"
+        )
+    shared = replace(errors, gates=errors.gates * len(groups))
     differences = [
         difference_of(hits_of_group(hits, group), shared) for group in groups
     ]
     place = min(range(len(groups)), key=lambda number: differences[number].value)
     worst = differences[place]
+    of_every_group = {
+        "passes_at": min(each.passes_at for each in differences),
+        "fails_at": min(each.fails_at for each in differences),
+    }
     return GroupDifference(
-        candidate=worst.candidate,
-        baseline=worst.baseline,
-        passes_at=min(each.passes_at for each in differences),
-        fails_at=min(each.fails_at for each in differences),
-        error=worst.error,
-        queries=worst.queries,
-        group=groups[place],
-        grouping=grouping,
+        **{**vars(worst), **of_every_group}, group=groups[place], grouping=grouping
     )
 
 
@@ -50,3 +52,24 @@ def hits_of_group(hits: PairedHits, group: Group) -> PairedHits:
     """The paired hits of a group's queries alone."""
     rows = group.members.rows
     return PairedHits(hits.candidate[rows], hits.baseline[rows], group.members.clusters)
+
+
+def shared_grouping(
+    own: Grouping | NotComparable,
+    theirs: Grouping | NotComparable,
+    order: NDArray[np.int64],
+    role: Role,
+) -> Grouping | NotComparable:
+    """The groups of a run's queries, which must be those of the saved run in a role too.
+    `order` are the places of the queries among the saved run's.
+    """
+    if isinstance(own, NotComparable):
+        return own
+    if isinstance(theirs, NotComparable):
+        return NotComparable(f"in the {role} {theirs.reason}")
+    difference = own.difference_from(theirs, order, role)
+    if difference is None:
+        return own
+    return NotComparable(
+        f"{difference}, by {own.stratum}: measure the {role} again with these strata"
+    )

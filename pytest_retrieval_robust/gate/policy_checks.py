@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from ..core.cases import Case, Plan, level_word
+from ..core.catalogue import unknown_name
 from ..core.errors import ConfigError
 from ..core.verdict import GateKey
 from .rules import Rule
@@ -13,7 +16,7 @@ def tie(name: object, first: Rule, second: Rule, case: Case) -> ConfigError:
     # Short enough for a message: the tables differ in a value, not in metric or pooling.
     label = name
     if isinstance(name, GateKey):
-        label = GateKey(name.kind, name.k, name=name.name)
+        label = GateKey(name.kind, name.k, name=name.name, stratum=name.stratum)
     return ConfigError(
         f"{second.place}: expected one most specific gate for {label} of {case}, got"
         f" another that is equally specific ({first.place}). Make one of them name"
@@ -53,3 +56,28 @@ def check_level(rule: Rule, plan: Plan) -> None:
         f"{rule.place}: expected a {word} that is measured ({measured}), got"
         f" {word}={rule.level:g}. Add it to {option} or fix the gate."
     )
+
+
+def check_strata(
+    rules: Iterable[Rule], models: Sequence[str], dataset: str, strata: Sequence[str]
+) -> None:
+    """Raise `ConfigError` for a gate by a stratum that a data set has not: nothing could
+    be judged, however long is measured.
+    """
+    for rule in rules:
+        if not rule.speaks_of(models, dataset):
+            continue
+        for stratum in (limit.key.stratum for limit in rule.limits):
+            if stratum is None or stratum in strata:
+                continue
+            word = f"stratum of {dataset}"
+            problem = unknown_name(word, stratum, strata, "strata")
+            raise ConfigError(
+                f"{rule.place}: this gate has no groups. {problem} {WHERE_STRATA}"
+            )
+
+
+WHERE_STRATA = (
+    "Name it among the strata of the data set, as in"
+    ' strata = ["view", "sex"] of its table, or strata=view+sex of its parameters.'
+)

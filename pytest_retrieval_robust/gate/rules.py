@@ -152,6 +152,12 @@ class Rule:
         """Whether it is about this model in particular, by name or glob."""
         return self.model is not None and _matches(self.model, model)
 
+    def speaks_of(self, models: Iterable[str], dataset: str) -> bool:
+        """Whether it is about a data set and any of these models."""
+        return _matches(self.dataset, dataset) and any(
+            _matches(self.model, model) for model in models
+        )
+
     @property
     def keys(self) -> Set[GateKey]:
         """The gates that it states a limit of."""

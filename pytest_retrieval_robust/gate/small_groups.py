@@ -11,15 +11,6 @@ from .decision import Decision
 if TYPE_CHECKING:
     from .grouping import Grouping
 
-FEWEST_QUERIES = 20
-FEWEST_PATIENTS = 10
-"""Fewer say next to nothing of a group: bounds of its recall lie some 40 points apart, and
-their error is no longer what they promise. `docs/groups.md` has the simulation.
-"""
-SMALL = f"fewer than {FEWEST_QUERIES} queries or {FEWEST_PATIENTS} patients"
-NONE_LARGE = f"every group is too small to be judged ({SMALL}): {{names}}"
-"""Why there is no number, as a part of a sentence."""
-
 
 def unless_groups_are_too_small(
     verdict: Verdict, grouping: Grouping, decision: Decision
@@ -31,8 +22,7 @@ def unless_groups_are_too_small(
     """
     if not grouping.too_small or verdict.observed is None:
         return verdict
-    names = ", ".join(map(str, grouping.too_small))
-    sentence = f"{verdict.sentence} Too small to be judged ({SMALL}): {names}"
+    sentence = f"{verdict.sentence} Too small to be judged {grouping.small_words}"
     if decision.ignores_small_groups:
         return replace(verdict, sentence=f"{sentence}, which the policy ignores.")
     if verdict.verdict != "pass":

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from .bootstrap import Clusters, design_effect
 from .intervals import normal_quantile, wilson_interval
-from .patients import PatientSizes
 from .student import student_quantile
 
 Bounds: TypeAlias = tuple[float, float]
@@ -52,7 +51,7 @@ class Members:
     @cached_property
     def degrees_of_freedom(self) -> float:
         """Those of a mean over the group: patients - 1, and fewer where they are unequal."""
-        sizes = PatientSizes(self.clusters.sizes)
+        sizes = self.clusters.patient_sizes
         return sizes.count - 1.0 if sizes.are_alone else sizes.degrees_of_freedom
 
 

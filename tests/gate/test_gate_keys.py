@@ -12,6 +12,7 @@ from pytest_retrieval_robust.core.verdict import METRICS, OVERS, GateKey, GateKi
 
 KS = st.integers(1, 500)
 PAIRED = [kind for kind in GateKind if kind.is_paired]
+STRATA = st.sampled_from(["view", "finding:Pleural Effusion", "read by", "cell"])
 KEYS = st.one_of(
     st.builds(
         GateKey,
@@ -26,6 +27,14 @@ KEYS = st.one_of(
         st.none() | st.sampled_from(DIRECTIONS),
         st.sampled_from(OVERS),
         st.sampled_from(METRICS),
+        stratum=st.none() | STRATA,
+    ),
+    st.builds(
+        GateKey,
+        st.sampled_from([GateKind.WORST_GROUP, GateKind.GROUP_GAP]),
+        KS,
+        st.none() | st.sampled_from(DIRECTIONS),
+        stratum=STRATA,
     ),
     st.builds(
         GateKey,

@@ -203,7 +203,7 @@ def test_a_group_that_is_too_small_is_named_and_never_passes_silently(
         found[setting] = verdicts(record)
         for one in found[setting]:
             assert "rare (7 queries, 7 patients)" in one.sentence
-            assert "fewer than 20 queries or 10 patients" in one.sentence
+            assert "fewer than 20 queries, 10 patients or 5 degrees" in one.sentence
     strict, ignoring, allowing = found.values()
     assert {one.verdict for one in strict} == {"inconclusive"}
     assert all(one.objects for one in strict)
@@ -251,13 +251,19 @@ def test_a_gap_takes_two_groups(tmp_path: Path) -> None:
     alone = make_run(tmp_path / "run", 60, strata={"one": ["all"] * 60}).run
     [first, *_] = verdicts(judged(alone, tmp_path, text))
     assert first.verdict == "inconclusive"
-    assert "a gap takes two groups, and all (60 queries, 60 patients)" in first.sentence
+    assert (
+        "a gap takes two groups, and all (60 queries, 60 patients) is the only one."
+        in first.sentence
+    )
 
 
 @pytest.mark.parametrize(
     ("stratum", "words"),
     [
-        ("age", "d was measured without the stratum age, with view, sex: name it in"),
+        (
+            "age",
+            "d was measured without the stratum age, with view, sex: name it among",
+        ),
         ("View", "d was measured without the stratum View, with view, sex"),
     ],
 )
@@ -277,7 +283,9 @@ def test_a_run_without_strata_says_how_to_measure_them(tmp_path: Path) -> None:
     plain = make_run(tmp_path / "run", 60).run
     [first, *_] = verdicts(judged(plain, tmp_path, FLOOR))
     assert first.verdict == "inconclusive"
-    assert "d was measured without strata: name them in its table of" in first.sentence
+    assert (
+        "d was measured without strata: name them among its options" in first.sentence
+    )
     assert 'strata = ["view"]' in first.sentence
 
 

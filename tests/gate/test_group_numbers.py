@@ -8,6 +8,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.stats import norm, t
 
 from pytest_retrieval_robust.gate.group_numbers import CellGroups
@@ -44,13 +45,13 @@ def record(mine: Made, theirs: Made) -> RunRecord:
     return judge_run(mine.run, Policy(), Against(theirs.run))
 
 
-def ranks(made: Made, level: float) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def ranks(made: Made, level: float) -> NDArray[np.int64]:
     [outcome] = [
         each for each in made.run.measured.outcomes if each.case.level == level
     ]
     found = made.run.evidence.ranks(outcome, "image-to-report")
     assert found is not None
-    return found  # type: ignore[return-value]  # one rank per query
+    return found
 
 
 def cell(record: RunRecord, level: float, stratum: str) -> CellGroups:
@@ -86,6 +87,7 @@ def test_recall_and_retention_are_those_of_a_loop(
         assert group.retention == pytest.approx(now / before)
         assert group.retention_interval is not None
         low, high = group.retention_interval
+        assert group.retention is not None
         assert low is not None
         assert high is not None
         assert low < group.retention < high

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,7 +77,7 @@ def naive_correlation(
         )
     product = sum(sums[0][patient] * sums[1][patient] for patient in set(patients))
     lengths = [math.sqrt(sum(value**2 for value in each.values())) for each in sums]
-    return product / math.prod(lengths) if all(lengths) else 0.0
+    return float(product / math.prod(lengths)) if all(lengths) else 0.0
 
 
 @settings(max_examples=25)
@@ -174,7 +176,7 @@ def test_retention_is_bounded_where_fiellers_test_does_not_reject(
             for before, after, size in rows
         )
         count = len(rows)
-        return abs(mean) / (math.sqrt(square * count / (count - 1)) / total)
+        return float(abs(mean) / (math.sqrt(square * count / (count - 1)) / total))
 
     for end in (low, high):
         if math.isfinite(end) and end > 0 and end != observed:
@@ -200,7 +202,7 @@ def simulated(
     rng: np.random.Generator,
     codes: NDArray[np.int64],
     patient: NDArray[np.int64],
-    recalls: tuple[Floats, Floats],
+    recalls: Sequence[NDArray[np.floating[Any]]],
 ) -> tuple[Floats, Floats]:
     """Hits with nothing hidden and with something, at the recalls of each group."""
     # Queries of a patient are alike: a part of what decides a hit is theirs.

@@ -12,6 +12,7 @@ from ...gate.record import RunRecord
 from .._text import known
 from ..curve_csv import CURVE_COLUMNS, curve_csv
 from ..edit_tables import CSV_COLUMNS, edit_csv
+from ..group_tables import GROUP_COLUMNS, group_csv
 from ..series import Series
 from .changes import CHANGE_COLUMNS, Change, change_csv
 from .costs import COST_COLUMNS, SPEED_COLUMNS, cost_csv, speeds
@@ -41,6 +42,7 @@ def downloads_of(
         "gates": (GATE_COLUMNS, gate_csv(gates)),
         "breaking": (SHARE_COLUMNS, breaking_csv(run.breaking)),
         "sensitivity": (map_columns(run.breaking), map_csv(run.breaking)),
+        "groups": (GROUP_COLUMNS, group_csv(run.groups)),
         "edits": (CSV_COLUMNS, edit_csv(run.counterfactuals)),
         "speeds": (SPEED_COLUMNS, speeds(run)),
         "costs": (COST_COLUMNS, cost_csv(run)),

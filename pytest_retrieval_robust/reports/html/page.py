@@ -40,6 +40,7 @@ from .downloads import Downloads, downloads_of
 from .edits import EditSection, edit_sections
 from .families import FamilyPart, family_parts
 from .gate_table import GateRow, gate_rows
+from .groups import GroupPart, group_part
 from .provenance import Facts, facts, policy_text
 from .searches import Breaking, Maps, breaking_figures, sensitivity_maps
 from .svg import SHADES, swatch
@@ -140,6 +141,8 @@ class Page:
     """Models that were not tested."""
     breaking: list[Breaking]
     edits: list[EditSection]
+    groups: GroupPart | None
+    """None without strata."""
     samples: Samples
     shades: list[int]
     speeds: list[list[str]]
@@ -204,6 +207,7 @@ def page_of(run: RunRecord, samples: Sequence[SampleSheet] = ()) -> Page:
         absent=[model for model in run.models if not model.tested],
         breaking=list(breaking_figures(run, numbers)),
         edits=list(edit_sections(run, numbers)),
+        groups=group_part(run, switches),
         samples=_samples(run, samples),
         shades=list(range(SHADES + 1)),
         speeds=speeds(run),

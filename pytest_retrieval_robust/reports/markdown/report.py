@@ -13,6 +13,7 @@ from ..answer_tables import answer_blocks
 from ..drift_sentences import drift_sentences
 from ..error_tables import error_blocks
 from ..family_sentences import sentences
+from ..group_tables import group_blocks
 from ..metric_tables import metric_blocks
 from ..notes import notes_of
 from ..reference_tables import reference_blocks
@@ -52,6 +53,7 @@ def blocks(run: RunRecord) -> Iterator[str]:
     series = series_of(run)
     yield from recall_blocks([line for line in series if line.family == "occlusion"])
     yield from family_blocks(series)
+    yield from group_blocks(run)
     yield from error_blocks(run)
     yield from answer_blocks(run)
     yield from metric_blocks(run)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..drift_sentences import drift_sentences
 from ..error_tables import error_lines
 from ..family_sentences import sentences
+from ..group_tables import group_lines
 from ..metric_tables import metric_lines
 from ..notes import decoding_notes, loading_notes
 from ..reference_tables import attempt_lines, reference_lines
@@ -80,6 +81,7 @@ def summary_lines(
     yield from edit_lines(run.counterfactuals, verbosity)
     yield from sentence_lines("drift:", _drift_sentences(run))
     yield from baseline_lines(run.baseline, verbosity)
+    yield from group_lines(run, verbosity)
     yield from error_lines(run, verbosity)
     yield from reference_lines(run, verbosity)
     # What has to be read comes last: a terminal shows the end.

@@ -159,6 +159,7 @@ def _judged(baseline: Path, candidate: Path, policy_file: Path | None) -> RunRec
 
 
 def _lines(record: RunRecord, is_judged: bool, verbose: bool) -> Iterator[Line]:
+    from ...reports.group_tables import difference_lines as group_differences
     from ...reports.terminal.baseline import difference_lines, significant_losses
     from ...reports.terminal.lines import Span
     from ...reports.terminal.summary import release_line, verdict_lines
@@ -181,6 +182,7 @@ def _lines(record: RunRecord, is_judged: bool, verbose: bool) -> Iterator[Line]:
         ]
         return
     yield from difference_lines(baseline.cells, None if verbose else SHOWN)
+    yield from group_differences(record, None if verbose else SHOWN)
     if is_judged:
         yield from verdict_lines(record)
         yield [Span(release_line(record))]

@@ -39,14 +39,20 @@ def sweep_inputs(
 ) -> SweepInputs:
     """Load a model and a data set by their names, for these cells above level 0.
 
-    Raises the `RobustError` of what cannot be loaded.
+    Raises the `RobustError` of what cannot be loaded, and `ConfigError` for a gate by a
+    stratum that the data set has not.
     """
+    from ...gate.policy_checks import check_strata
     from ...measure.sweep.only_stored import stored_engine
     from ...measure.sweep.run import SweepOptions
 
     settings = state.settings
     selection = state.selection
     encoder = loader.model(model)
+    pairs = loader.pairs(dataset)
+    strata = [stratum.name for stratum in pairs.strata.strata]
+    models = state.whole_plan.models
+    check_strata(state.judging_policy.rules, models, dataset, strata)
     options = SweepOptions(
         precision=settings.precision,
         batch_size=settings.batch_size,
@@ -62,7 +68,7 @@ def sweep_inputs(
         options = state.ray.options(options, encoder, settings)
     return SweepInputs(
         encoder,
-        loader.pairs(dataset),
+        pairs,
         [(cell, selection.perturbation(cell.family, cell.occluder)) for cell in cells],
         settings.ks,
         options,
