@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..core.files import open_regular, read_at_most
+from ..core.files import NotRegularError, TooLargeError, open_regular, read_at_most
 from ..gate.ledger import Attempt, Ledger, LedgerError, Line, changed, parse_ledger
 from ..reports.saved.read import RUN_FILE, SavedRunError, has_run, read_run_json
 
@@ -142,7 +142,11 @@ class LedgerFile:
         return line
 
     def _unusable(self, verb: str, error: Exception) -> LedgerError:
-        reason = getattr(error, "strerror", None) or type(error).__name__
+        # Their own texts name no path; those of other errors may.
+        if isinstance(error, NotRegularError | TooLargeError):
+            reason = str(error)
+        else:
+            reason = getattr(error, "strerror", None) or type(error).__name__
         return LedgerError(
             f"Expected to {verb} the ledger of attempts {self.name}, got: {reason}. Name"
             " another file with --robust-attempts."
