@@ -53,9 +53,9 @@ def test_a_loss_since_the_reference_and_an_attempt(
     worse.assert_outcomes(passed=2, failed=1)
     worse.stdout.fnmatch_lines(
         [
-            "*against the reference's*",
             "since the reference of *",
             "  reference *, this run * (-* [[]*])",
+            "*against the reference's*",
             "attempts: Attempt 1 against this baseline, attempt 1 against this reference.",
             "note: A new ledger of attempts was started, attempts.jsonl, *",
             "RELEASE GATE: FAILED because 2 of 4 gates were not met",
