@@ -18,6 +18,8 @@ _MOST_BYTES = 1 << 26
 _WAIT_SECONDS = 600.0
 """How long a run waits for another one that is being judged."""
 _POLL_SECONDS = 0.05
+# Windows alone has it, and changes ends of lines without it.
+_BINARY = getattr(os, "O_BINARY", 0)
 
 
 class LedgerFile:
@@ -84,7 +86,7 @@ class LedgerFile:
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666)
         except (OSError, ValueError) as error:
             raise self._unusable("write", error) from None
         try:
@@ -125,7 +127,7 @@ class LedgerFile:
         """
         line = ledger.next_line(attempt)
         try:
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | _BINARY)
             try:
                 size = os.fstat(descriptor).st_size
                 content = line.text.encode()

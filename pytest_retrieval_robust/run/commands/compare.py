@@ -33,6 +33,12 @@ def add_parser(commands: Commands) -> None:
         "--policy", type=Path, metavar="FILE", help="a robust.toml whose gates decide"
     )
     parser.add_argument(
+        "--reference",
+        type=Path,
+        metavar="DIR",
+        help="a run that stays while baselines come and go: what was lost since it",
+    )
+    parser.add_argument(
         "-v", "--verbose", action="store_true", help="show every cell, direction and k"
     )
     parser.set_defaults(run=run)
@@ -43,7 +49,11 @@ def run(parsed: argparse.Namespace) -> int:
 
     try:
         code, lines = compare(
-            parsed.baseline, parsed.candidate, parsed.policy, parsed.verbose
+            parsed.baseline,
+            parsed.candidate,
+            parsed.policy,
+            parsed.verbose,
+            parsed.reference,
         )
     except RobustError as error:
         return report_error(text_of(error))
@@ -53,7 +63,11 @@ def run(parsed: argparse.Namespace) -> int:
 
 
 def compare(
-    baseline: Path, candidate: Path, policy_file: Path | None, verbose: bool
+    baseline: Path,
+    candidate: Path,
+    policy_file: Path | None,
+    verbose: bool,
+    reference: Path | None = None,
 ) -> tuple[int, list[str]]:
     """(exit code, lines): 0 fine; 1 a gate or, without a policy, a significant loss;
     2 not comparable.
@@ -61,14 +75,16 @@ def compare(
     Raises `RobustError` for a run or policy that cannot be read.
     """
     is_judged = policy_file is not None
-    record = _judged(baseline, candidate, policy_file)
+    record = _judged(baseline, candidate, policy_file, reference)
     lines = []
     for line in _lines(record, is_judged, verbose):
         lines.append("".join(span.text for span in line))
     return _exit_code(record, is_judged), lines
 
 
-def _judged(baseline: Path, candidate: Path, policy_file: Path | None) -> RunRecord:
+def _judged(
+    baseline: Path, candidate: Path, policy_file: Path | None, reference: Path | None
+) -> RunRecord:
     from ...core.catalogue import Catalogues
     from ...core.config_file import read_config_file
     from ...gate.comparison import Run
@@ -93,10 +109,16 @@ def _judged(baseline: Path, candidate: Path, policy_file: Path | None) -> RunRec
         metrics = metrics_of_gates(policy, catalogues)
         run = Run(run.measured, run.evidence.with_metrics(metrics))
     policy.check(plan, levels_typed=True, severities_typed=True)
-    return judge_run(run, policy, Against(load_run(baseline)))
+    return judge_run(
+        run,
+        policy,
+        Against(load_run(baseline)),
+        against_reference=Against(None if reference is None else load_run(reference)),
+    )
 
 
 def _lines(record: RunRecord, is_judged: bool, verbose: bool) -> Iterator[Line]:
+    from ...reports.reference_tables import reference_lines
     from ...reports.terminal.baseline import difference_lines, significant_losses
     from ...reports.terminal.lines import Span
     from ...reports.terminal.summary import release_line, verdict_lines
@@ -119,6 +141,10 @@ def _lines(record: RunRecord, is_judged: bool, verbose: bool) -> Iterator[Line]:
         ]
         return
     yield from difference_lines(baseline.cells, None if verbose else SHOWN)
+    if record.reference is not None:
+        for sentence in (*record.reference.obstacles, *record.reference.vanished):
+            yield [Span(sentence)]
+        yield from reference_lines(record, int(verbose))
     if is_judged:
         yield from verdict_lines(record)
         yield [Span(release_line(record))]
