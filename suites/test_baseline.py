@@ -1,4 +1,6 @@
-"""No loss beside the run that `--robust-baseline` names, against the gates of robust.toml."""
+"""No loss beside the runs that `--robust-baseline` and `--robust-reference` name, against the
+gates of robust.toml.
+"""
 
 from __future__ import annotations
 

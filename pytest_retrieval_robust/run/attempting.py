@@ -91,8 +91,8 @@ class Attempting:
         file: LedgerFile,
         judge: Callable[[AttemptNumbers | None], RunRecord],
     ) -> RunRecord:
-        is_there = file.is_there
         with file.locked() as ledger:
+            is_begun = bool(ledger.lines)
             record = judge(self._numbers(ledger))
             # What was not judged, such as a run on other data, has no chance to pass.
             beside = {
@@ -108,13 +108,13 @@ class Attempting:
                 line = file.append(ledger, self._attempt(record, beside))
                 ledger = ledger.with_line(line)
         record = replace(record, attempt=self._record(ledger, line, beside, is_new))
-        if is_there or not self.spends:
+        if is_begun or not self.spends:
             return record
         note = (
             f"A new ledger of attempts was started, {file.name}, because there was none:"
-            " attempts before this one are not known. Keep it beside the baseline"
+            " attempts before this one are not known. Keep it beside the baseline."
         )
-        return replace(record, warnings=(*record.warnings, f"{note}."))
+        return replace(record, warnings=(*record.warnings, note))
 
     def _attempt(self, record: RunRecord, beside: Mapping[Role, str]) -> Attempt:
         identity = self.measured.identity

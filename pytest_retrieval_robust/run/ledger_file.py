@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..core.files import open_regular, read_at_most
+from ..core.files import NotRegularError, TooLargeError, open_regular, read_at_most
 from ..gate.ledger import Attempt, Ledger, LedgerError, Line, changed, parse_ledger
 from ..reports.saved.read import RUN_FILE, SavedRunError, has_run, read_run_json
 
@@ -18,6 +18,8 @@ _MOST_BYTES = 1 << 26
 _WAIT_SECONDS = 600.0
 """How long a run waits for another one that is being judged."""
 _POLL_SECONDS = 0.05
+# Windows alone has it, and changes ends of lines without it.
+_BINARY = getattr(os, "O_BINARY", 0)
 
 
 class LedgerFile:
@@ -84,7 +86,7 @@ class LedgerFile:
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666)
         except (OSError, ValueError) as error:
             raise self._unusable("write", error) from None
         try:
@@ -125,7 +127,7 @@ class LedgerFile:
         """
         line = ledger.next_line(attempt)
         try:
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | _BINARY)
             try:
                 size = os.fstat(descriptor).st_size
                 content = line.text.encode()
@@ -142,7 +144,11 @@ class LedgerFile:
         return line
 
     def _unusable(self, verb: str, error: Exception) -> LedgerError:
-        reason = getattr(error, "strerror", None) or type(error).__name__
+        # Their own texts name no path; those of other errors may.
+        if isinstance(error, NotRegularError | TooLargeError):
+            reason = str(error)
+        else:
+            reason = getattr(error, "strerror", None) or type(error).__name__
         return LedgerError(
             f"Expected to {verb} the ledger of attempts {self.name}, got: {reason}. Name"
             " another file with --robust-attempts."

@@ -8,7 +8,10 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from pytest_retrieval_robust import __version__
+from pytest_retrieval_robust.core.roles import Role
+from pytest_retrieval_robust.gate.attempts import AttemptRecord, TriedRole
 from pytest_retrieval_robust.reports.terminal.family_tables import HEADS, LEGEND
+from pytest_retrieval_robust.reports.terminal.lines import sentence_lines
 from pytest_retrieval_robust.strategies import Box, Occlusion
 from training.figures import LEVELS, read_figures
 from training.recipes import RECIPES
@@ -91,6 +94,16 @@ def check_families(shown: Block) -> None:
             assert not numbers or numbers[2] <= numbers[1] <= 100
 
 
+def check_attempts(shown: Block) -> None:
+    """The sentences of a fourth attempt with the weights of the second."""
+    tried = TriedRole(Role.BASELINE, 4, error=0.05, spent=None)
+    attempt = AttemptRecord((tried,), 2, True, "", "")
+    sentences = [f"{sentence}." for sentence in attempt.sentences]
+    lines = sentence_lines("attempts:", sentences)
+    said = ["".join(span.text for span in line) for line in lines]
+    assert shown.text.strip().splitlines() == said
+
+
 CHECKS: Mapping[tuple[str, str, int], Callable[[Block], None]] = {
     SAMPLES[0]: check_sample,
     SAMPLES[1]: check_sample,
@@ -101,6 +114,7 @@ CHECKS: Mapping[tuple[str, str, int], Callable[[Block], None]] = {
     ("docs/cluster.md", "text", 1): check_cluster,
     ("docs/cluster.md", "text", 2): check_cluster,
     ("docs/cluster.md", "text", 3): check_cluster,
+    ("docs/erosion.md", "text", 0): check_attempts,
     ("docs/strategies.md", "text", 0): check_example,
     ("docs/strategies.md", "text", 1): check_ranks,
 }

@@ -8,6 +8,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from pytest_retrieval_robust.core.config_file import read_config_file
 from pytest_retrieval_robust.core.errors import ConfigError
@@ -122,9 +123,10 @@ def test_the_accumulated_change_is_the_mean_over_levels(tmp_path: Path) -> None:
         if (each.k, each.direction) == (10, "image-to-report")
     ]
 
-    def recalls(shift: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def recalls(shift: int) -> NDArray[np.float64]:
         hits = [ranks_of(QUERIES, level, 0, shift) <= 10 for level in LEVELS]
-        return np.mean(hits, axis=0)
+        means: NDArray[np.float64] = np.mean(hits, axis=0)
+        return means
 
     reference = recalls(0)
     assert change.reference == pytest.approx(reference.mean())

@@ -47,6 +47,13 @@ def add_parser(commands: Commands) -> None:
         help="of a candidate and its baseline: a robust.toml whose gates decide",
     )
     parser.add_argument(
+        "--reference",
+        type=Path,
+        metavar="DIR",
+        help="of a candidate and its baseline: a run that stays while baselines come and"
+        " go, to show what was lost since it",
+    )
+    parser.add_argument(
         "-v",
         "--verbose",
         action="store_true",
@@ -93,11 +100,12 @@ def run(parsed: argparse.Namespace) -> int:
 
 def _unfit_option(parsed: argparse.Namespace, is_pair: bool) -> str | None:
     """A sentence where an option has no meaning for what is compared."""
-    if not is_pair and parsed.policy is not None:
-        return (
-            "Expected a baseline and a candidate for --policy, got"
-            f" runs={len(parsed.runs)} side by side. Name two runs and no --models."
-        )
+    for option in ("policy", "reference"):
+        if not is_pair and getattr(parsed, option) is not None:
+            return (
+                f"Expected a baseline and a candidate for --{option}, got"
+                f" runs={len(parsed.runs)} side by side. Name two runs and no --models."
+            )
     if is_pair and parsed.picture is not None:
         return (
             "Expected models side by side for --picture, got a candidate and its"
@@ -109,10 +117,12 @@ def _unfit_option(parsed: argparse.Namespace, is_pair: bool) -> str | None:
 def _compare_pair(parsed: argparse.Namespace) -> tuple[int, str]:
     baseline, candidate = parsed.runs
     if parsed.json:
-        record = _judged(baseline, candidate, parsed.policy)
+        record = _judged(baseline, candidate, parsed.policy, parsed.reference)
         text = f"{json.dumps(_as_json(record), indent=2)}\n"
         return _exit_code(record, parsed.policy is not None), text
-    code, lines = compare(baseline, candidate, parsed.policy, parsed.verbose)
+    code, lines = compare(
+        baseline, candidate, parsed.policy, parsed.verbose, parsed.reference
+    )
     return code, "".join(f"{line}\n" for line in lines)
 
 
@@ -134,7 +144,11 @@ def _as_json(record: RunRecord) -> dict[str, object]:
 
 
 def compare(
-    baseline: Path, candidate: Path, policy_file: Path | None, verbose: bool
+    baseline: Path,
+    candidate: Path,
+    policy_file: Path | None,
+    verbose: bool,
+    reference: Path | None = None,
 ) -> tuple[int, list[str]]:
     """(exit code, lines): 0 fine; 1 a gate or, without a policy, a significant loss;
     2 not comparable.
@@ -142,24 +156,32 @@ def compare(
     Raises `RobustError` for a run or policy that cannot be read.
     """
     is_judged = policy_file is not None
-    record = _judged(baseline, candidate, policy_file)
+    record = _judged(baseline, candidate, policy_file, reference)
     lines = []
     for line in _lines(record, is_judged, verbose):
         lines.append("".join(span.text for span in line))
     return _exit_code(record, is_judged), lines
 
 
-def _judged(baseline: Path, candidate: Path, policy_file: Path | None) -> RunRecord:
+def _judged(
+    baseline: Path, candidate: Path, policy_file: Path | None, reference: Path | None
+) -> RunRecord:
     from ...gate.record import Against, judge_run
     from ...reports.saved.read import load_run
     from ._policy import policy_for
 
     policy, run = policy_for(load_run(candidate), policy_file)
-    return judge_run(run, policy, Against(load_run(baseline)))
+    return judge_run(
+        run,
+        policy,
+        Against(load_run(baseline)),
+        against_reference=Against(None if reference is None else load_run(reference)),
+    )
 
 
 def _lines(record: RunRecord, is_judged: bool, verbose: bool) -> Iterator[Line]:
     from ...reports.group_tables import difference_lines as group_differences
+    from ...reports.reference_tables import reference_lines
     from ...reports.terminal.baseline import difference_lines, significant_losses
     from ...reports.terminal.lines import Span
     from ...reports.terminal.summary import release_line, verdict_lines
@@ -183,6 +205,10 @@ def _lines(record: RunRecord, is_judged: bool, verbose: bool) -> Iterator[Line]:
         return
     yield from difference_lines(baseline.cells, None if verbose else SHOWN)
     yield from group_differences(record, None if verbose else SHOWN)
+    if record.reference is not None:
+        for sentence in (*record.reference.obstacles, *record.reference.vanished):
+            yield [Span(sentence)]
+        yield from reference_lines(record, int(verbose))
     if is_judged:
         yield from verdict_lines(record)
         yield [Span(release_line(record))]
