@@ -1,13 +1,15 @@
 """`retrieval-robust COMMAND`, or `python -m pytest_retrieval_robust COMMAND`.
 
-`init DIR` copies a ready suite, `serve --write FILE` writes the file that serves a model
-from an environment of its own, `inspect NAME` shows what a data set holds, `rank MODEL
-NAME` shows what hiding does to the ranks of single images, `compare RUN...` sets runs
-side by side, `leaderboard RUN...` does so as a page, `plan` says how many queries and
-patients a gate needs and what a policy sees today, `store` shows and prunes the
-embeddings that are kept from run to run, and `encode` makes those that a suite needs, in
-parts on any machines. `plan-run` says what a suite needs before it runs. Of a saved run
-`card RUN` prints a model's card, `table RUN` a CSV, and `plot RUN` draws curves.
+`init DIR` copies a ready suite, `serve --write FILE` writes the file that serves a
+model from an environment of its own, `inspect NAME` shows what a data set holds, `rank
+MODEL NAME` shows what hiding does to the ranks of single images, `compare RUN...` sets
+runs side by side, `leaderboard RUN...` does so as a page, `plan` says how many queries
+and patients a gate needs and what a policy sees today, `suggest RUN` writes gates with
+limits that an unchanged model meets, `fingerprint MODEL` writes what a model makes of
+fixed inputs, `store` shows and prunes the embeddings that are kept from run to run, and
+`encode` makes those that a suite needs, in parts on any machines. `plan-run` says what a
+suite needs before it runs. Of a saved run `card RUN` prints a model's card, `table RUN` a
+CSV, and `plot RUN` draws curves.
 """
 
 from __future__ import annotations

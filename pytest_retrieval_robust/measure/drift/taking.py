@@ -111,11 +111,13 @@ def _report_rows(model: DualEncoder) -> list[NDArray[np.float32] | None]:
 
 def _row_or_none(model: DualEncoder, text: str) -> NDArray[np.float32] | None:
     try:
-        return _on_host(encode_reports(model, [text]).rows)[0]
+        rows = _on_host(encode_reports(model, [text]).rows)
     except (EmbeddingError, OutOfMemory):
         raise
     except ModelError:
         return None
+    row: NDArray[np.float32] = rows[0]
+    return row
 
 
 def _require_numbers(

@@ -75,5 +75,5 @@ def _digest_of(tensor: Tensor) -> bytes:
     host = tensor.detach().cpu().contiguous()
     digest = hashlib.sha256(f"{host.dtype} {tuple(host.shape)}".encode())
     # bfloat16 has no type in numpy: the bytes are taken.
-    digest.update(host.reshape(-1).view(torch.uint8).numpy())
+    digest.update(host.reshape(-1).view(torch.uint8).numpy().data)
     return digest.digest()

@@ -324,7 +324,7 @@ def test_a_model_that_refuses_all_has_no_fingerprint() -> None:
 
 def test_rows_that_are_no_numbers_are_an_error() -> None:
     def nan(texts: Sequence[str]) -> NDArray[np.float32]:
-        return lengths(texts) * np.float32("nan")
+        return np.full_like(lengths(texts), np.nan)
 
     with pytest.raises(EmbeddingError, match="the fixed input short, got NaN"):
         fingerprint_of(of_functions(reports=nan))
