@@ -21,6 +21,7 @@ from pytest_retrieval_robust.gate.power.paired_rates import (
     correlation_of,
     wins_and_losses,
 )
+from pytest_retrieval_robust.gate.power.planned import GatePower
 from pytest_retrieval_robust.gate.power.pooled import PairedLevels, PooledPower
 from pytest_retrieval_robust.gate.power.recall_floor import RecallFloorPower
 from pytest_retrieval_robust.gate.power.sampling import Sampling
@@ -165,7 +166,7 @@ def test_patients_that_repeat_take_as_many_more_queries_as_their_design_effect()
     assert REPEATED.at(repeated).patients == pytest.approx(repeated / 3, rel=0.02)
 
 
-GATES = {
+GATES: dict[str, GatePower] = {
     "floor": RecallFloorPower(0.6, 0.5, "bound", 0.95, ALONE),
     "floor, patients": RecallFloorPower(0.6, 0.5, "bound", 0.95, REPEATED),
     "cell": CellPower(0.6, 0.7, 0.03, ERRORS, ALONE),
