@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import overload
@@ -36,9 +37,15 @@ class WinShare(Written):
     interval: tuple[Share, Share]
     """95 %, over patients."""
     effective: float
-    """How many independent images the interval counts: bounds of any other confidence are
-    Wilson's for `share` of so many.
+    """How many independent images the share is worth: bounds of any other confidence are
+    Wilson's for `share` of so many, as far out as the degrees of freedom ask.
     """
+    patients: Count | None = None
+    """Of how many patients the images are; None where no patient repeats, and in the files
+    of earlier versions.
+    """
+    degrees_of_freedom: float | None = None
+    """Of the variance over these patients; None as above."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,18 @@ class DistractorRecall(Written):
     """Recall@k of the same images among the reports alone."""
     chance: ByK[Share]
     effective: ByK[float]
-    """How many independent images the interval counts."""
+    """How many independent images the recall is worth."""
+    patients: Count | None = None
+    """Of how many patients the images are; None where no patient repeats, and in the files
+    of earlier versions.
+    """
+    degrees_of_freedom: float | None = None
+    """Of the variance over these patients; None as above."""
+
+
+def degrees_of_freedom(of: WinShare | DistractorRecall) -> float:
+    """Those of its bounds: inf where no patient repeats."""
+    return math.inf if of.degrees_of_freedom is None else of.degrees_of_freedom
 
 
 @dataclass(frozen=True, repr=False)

@@ -23,7 +23,7 @@ from ..retrieval.curve import Curve
 from .chance import least_by_chance, nothing_to_lose, unless_it_cannot_fail
 from .decision import ROUNDING, Decision
 from .difference import Difference, Errors, NotComparable, non_inferior
-from .floors import SHARES, WEAK
+from .floors import WEAK
 from .number_words import number_name, quantity, settled_by
 
 if TYPE_CHECKING:
@@ -179,8 +179,7 @@ class BaselineLimit:
         more_queries = None
         if verdict == "inconclusive":
             more_queries = difference.queries_until_decided(self.margin, errors)
-        is_share = GateKind(self.metric) in SHARES
-        loss = difference.detectable_loss(self.margin, errors, is_share=is_share)
+        loss = difference.detectable_loss(self.margin, errors)
         ending = self._ending(verdict, more_queries)
         return Verdict(
             numbers.case,

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..core.cases import DIRECTIONS, Case, Direction
 from ..core.outcomes import Outcome
-from ..retrieval.bootstrap import Clusters, design_effect
-from ..retrieval.intervals import proportion
+from ..retrieval.bootstrap import Clusters
+from ..retrieval.shares import share_of
 from .evidence import Evidence
 from .measurements import Measurements
 
@@ -83,7 +83,5 @@ def _share(
     marked: NDArray[np.bool_], patients: Clusters
 ) -> tuple[float, tuple[float, float]]:
     """The share of the queries that are marked, and its interval."""
-    share = float(marked.mean())
-    effect = design_effect(marked.astype(np.float64), patients)
-    estimate = proportion(share, len(marked), _TWO_SIDED, effect)
-    return share, (estimate.low, estimate.high)
+    estimate = share_of(marked, patients, _TWO_SIDED)
+    return estimate.value, (estimate.low, estimate.high)

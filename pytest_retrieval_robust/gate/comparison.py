@@ -247,7 +247,7 @@ def _cell_difference(
         baseline=float(hits.baseline.mean()),
         low=low,
         high=high,
-        wins=counts.wins,
-        losses=counts.losses,
+        wins=int(counts.wins),
+        losses=int(counts.losses),
         p=counts.p,
     )

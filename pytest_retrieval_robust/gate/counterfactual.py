@@ -11,20 +11,21 @@ from ..core.cases import Case, Direction, Plan
 from ..core.counterfactual_outcomes import (
     CounterfactualOutcome,
     WinShare,
+    degrees_of_freedom,
 )
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
 from ..core.words import counted
 from ..retrieval.intervals import (
-    POWER,
     Estimate,
-    detectable_loss_of_share,
-    normal_quantile,
+    deviates,
     proportion,
     surely_reached,
 )
 from .chance import ALMOST_SURELY
 from .decision import ROUNDING, Decision, pass_or_fail
+from .detectable import detectable_loss, stated
 from .difference import Errors
+from .few_patients import FewPatients, unless_patients_are_too_few
 from .floors import WEAK
 from .number_words import bounds_in_words, settled_by
 
@@ -44,6 +45,9 @@ class _Judged:
     share: float
     images: int
     effective: float
+    degrees_of_freedom: float
+    patients: int | None
+    """None where none repeats."""
     guesses: int
     """How often guessing guesses: once per comparison."""
     by_chance: float
@@ -65,7 +69,7 @@ class _Judged:
         if name == "inconclusive":
             more_queries = estimate.queries_to_clear(self.minimum, decision.confidence)
         loss = self._detectable_loss(estimate, decision, errors)
-        return Verdict(
+        verdict = Verdict(
             self.case,
             self.gate,
             name,
@@ -76,13 +80,15 @@ class _Judged:
             bounds=(estimate.low, estimate.high),
             decided_by=decision.by,
             confidence=decision.confidence,
-            detectable_loss=loss,
+            detectable_loss=stated(loss),
             more_queries=more_queries,
             tolerated=name == "inconclusive" and decision.tolerates_inconclusive,
             # What chance reaches anyway cannot be lost.
             weak=self.minimum <= self.by_chance
-            or loss > WEAK * (self.share - self.by_chance),
+            or (loss is not None and loss > WEAK * (self.share - self.by_chance)),
         )
+        few = FewPatients.among(self.patients, self.degrees_of_freedom)
+        return unless_patients_are_too_few(verdict, few)
 
     def _estimate(self, errors: Errors) -> Estimate:
         """With the lower bound that a pass takes, and the upper one that a failure takes:
@@ -90,7 +96,9 @@ class _Judged:
         """
         effect = self.images / self.effective
         passing, failing = (
-            proportion(self.share, self.images, 1 - error, effect)
+            proportion(
+                self.share, self.images, 1 - error, effect, self.degrees_of_freedom
+            )
             for error in (errors.passing, errors.failing)
         )
         return replace(passing, high=failing.high)
@@ -119,15 +127,12 @@ class _Judged:
 
     def _detectable_loss(
         self, estimate: Estimate, decision: Decision, errors: Errors
-    ) -> float:
+    ) -> float | None:
         """The loss at which the gate fails with a probability of 0.8."""
-        deviates = normal_quantile(POWER)
+        away = 0.0
         if decision.by == "bound":
-            deviates += normal_quantile(1 - errors.failing)
-        room = max(0.0, estimate.value - self.minimum)
-        return detectable_loss_of_share(
-            room, deviates, estimate.error, estimate.value, estimate.queries
-        )
+            away = deviates(1 - errors.failing, self.degrees_of_freedom)
+        return detectable_loss(estimate, self.minimum, away)
 
     def _ending(
         self,
@@ -237,6 +242,8 @@ class CounterfactualFloor:
             share=share.share,
             images=share.images,
             effective=share.effective,
+            degrees_of_freedom=degrees_of_freedom(share),
+            patients=share.patients,
             guesses=share.comparisons,
             by_chance=COIN,
             words=words,
@@ -289,6 +296,8 @@ class DistractorFloor:
             share=recall.recall[self.k],
             images=recall.queries,
             effective=recall.effective[self.k],
+            degrees_of_freedom=degrees_of_freedom(recall),
+            patients=recall.patients,
             guesses=recall.queries,
             by_chance=recall.chance[self.k],
             words=f"{_subject(outcome)}: Recall@{self.k} image-to-report with"

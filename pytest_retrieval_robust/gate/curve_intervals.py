@@ -114,26 +114,33 @@ def _of_curve(
         if samples is None:
             return
         shares = samples.transpose(1, 2, 0)
+    clean = curve.clean
+    queries = clean.scores(direction).queries
+    patients = evidence.clusters(clean.case.dataset, direction, queries)
+    tail_share = patients.patient_sizes.tail_share(_TAIL)
     for index, k in enumerate(ks):
         key = (curve.clean.case, direction, k)
-        yield key, _intervals(curve.levels, np.ascontiguousarray(shares[:, index]))
+        of_k = np.ascontiguousarray(shares[:, index])
+        yield key, _intervals(curve.levels, of_k, tail_share)
 
 
-def _intervals(levels: tuple[float, ...], shares: Floats) -> CurveIntervals:
+def _intervals(
+    levels: tuple[float, ...], shares: Floats, tail_share: float
+) -> CurveIntervals:
     """The intervals of (L, B) recalls."""
+
+    def interval(values: Floats) -> Interval:
+        return Interval(*tails(values, tail_share))
+
     retention = {}
     for level, hidden in zip(levels[1:], shares[1:], strict=True):
         # Retention is that of the last level, so that each level ends a shorter curve.
-        retention[level] = _interval(retention_of(shares[0], hidden))
+        retention[level] = interval(retention_of(shares[0], hidden))
     # The numbers of one sample side by side, as products with weights sum them.
     samples = np.ascontiguousarray(shares.T)
     return CurveIntervals(
         retention,
-        auc=_interval(statistic(Statistic.AUC, levels, samples)),
-        half_level=_interval(statistic(Statistic.HALF_LEVEL, levels, shares.T)),
-        slope=_interval(statistic(Statistic.SLOPE, levels, samples)),
+        auc=interval(statistic(Statistic.AUC, levels, samples)),
+        half_level=interval(statistic(Statistic.HALF_LEVEL, levels, shares.T)),
+        slope=interval(statistic(Statistic.SLOPE, levels, samples)),
     )
-
-
-def _interval(values: Floats) -> Interval:
-    return Interval(*tails(values, _TAIL))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..core.string_enum import StrEnum
 from ..core.words import known_word
 from ..retrieval.intervals import Estimate, normal_quantile
+from ..retrieval.patients import PatientSizes
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -42,14 +43,18 @@ _NO_RECALL = 1e-12
 
 
 def estimate_of(
-    value: float, samples: Floats, queries: int, confidence: float
+    value: float, samples: Floats, patients: PatientSizes, confidence: float
 ) -> Estimate:
-    """A number with the bounds that its bootstrap samples give, each held with `confidence`."""
-    low, high = tails(samples, 1 - confidence)
+    """A number with the bounds that its bootstrap samples of the patients give, each held
+    with `confidence`.
+    """
+    low, high = tails(samples, patients.tail_share(1 - confidence))
     error = math.inf
     if np.isfinite(samples).all():
-        error = float(samples.std())
-    return Estimate(value, low, high, error, queries)
+        error = float(samples.std()) * patients.expansion
+    return Estimate(
+        value, low, high, error, patients.queries, patients.degrees_of_freedom
+    )
 
 
 def tail(samples: Floats, share: float) -> float:

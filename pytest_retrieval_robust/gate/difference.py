@@ -11,7 +11,9 @@ import math
 from dataclasses import dataclass
 
 from ..core.verdict import VerdictName
-from ..retrieval.intervals import POWER, detectable_loss_of_share, normal_quantile
+from ..retrieval.intervals import deviates
+from ..retrieval.paired_power import PairedSpread, detectable_paired_loss
+from ..retrieval.power import POWER_DEVIATE, queries_until_told
 from .decision import ROUNDING
 
 
@@ -53,32 +55,37 @@ class Difference:
     error: float
     """Standard error of the difference."""
     queries: int
+    degrees_of_freedom: float = math.inf
+    """Of the error, where patients repeat; inf where each query is a patient's only one."""
+    spread: PairedSpread | None = None
+    """How much it varies where it is a difference of shares; None of other numbers, whose
+    error is taken to be the same at every loss.
+    """
+    is_score_test: bool = False
+    """Whether its bounds are those of a score test."""
 
     @property
     def value(self) -> float:
         return self.candidate - self.baseline
 
-    def detectable_loss(
-        self, margin: float, errors: Errors, *, is_share: bool
-    ) -> float:
-        """The smallest loss that would fail with a power of 0.8."""
-        deviates = normal_quantile(1 - errors.failing) + normal_quantile(POWER)
-        if not is_share:
-            return margin + deviates * self.error
-        return detectable_loss_of_share(
-            margin, deviates, self.error, self.baseline, self.queries
+    def detectable_loss(self, margin: float, errors: Errors) -> float:
+        """The smallest loss that would fail with a power of 0.8; inf where none would."""
+        away = deviates(1 - errors.failing, self.degrees_of_freedom)
+        if self.spread is None:
+            return margin + (away + POWER_DEVIATE) * self.error
+        return detectable_paired_loss(
+            margin, self.spread, away, is_score_test=self.is_score_test
         )
 
     def queries_until_decided(self, margin: float, errors: Errors) -> int | None:
-        """How many more queries until the difference, should it stay, passes or fails;
-        None where none would do.
+        """How many more queries until the difference, should it be the truth, passes or
+        fails with a probability of 0.8; None where none would do.
         """
         distance = self.value + margin
-        if abs(distance) < ROUNDING:
-            return None
         error = errors.passing if distance > 0 else errors.failing
-        reach = normal_quantile(1 - error) * self.error
-        return max(1, math.ceil(self.queries * ((reach / distance) ** 2 - 1)))
+        return queries_until_told(
+            self.queries, distance, self.error, 1 - error, self.degrees_of_freedom
+        )
 
 
 def non_inferior(difference: Difference, margin: float) -> VerdictName:

@@ -87,7 +87,7 @@ class PairedErrors:
         is_relative = statistic is ErrorStatistic.RELATIVE
         samples = _ratios(*self._resampled, is_relative=is_relative)
         return [
-            _bounded(value, samples[:, number], 0.025)
+            self._bounded(value, samples[:, number], 0.025)
             for number, value in enumerate(self.values(statistic))
         ]
 
@@ -102,10 +102,10 @@ class PairedErrors:
         ratios = _ratios(*self._resampled, is_relative=is_relative)
         error = 1 - confidence
         if statistic is not ErrorStatistic.WORST:
-            return _bounded(self.value(statistic), ratios.mean(axis=1), error)
-        greatest = _bounded(self.value(statistic), ratios.max(axis=1), error)
+            return self._bounded(self.value(statistic), ratios.mean(axis=1), error)
+        greatest = self._bounded(self.value(statistic), ratios.max(axis=1), error)
         each = error / ratios.shape[1]
-        low = max(_bounded(math.nan, column, each).low for column in ratios.T)
+        low = max(self._bounded(math.nan, column, each).low for column in ratios.T)
         return replace(greatest, low=low)
 
     def undefined(self, statistic: ErrorStatistic) -> list[int]:
@@ -142,6 +142,17 @@ class PairedErrors:
         )
         return means[:, : width + 1], means[:, width + 1 :]
 
+    def _bounded(self, value: float, samples: Floats, error: float) -> ErrorRatio:
+        """The value with bounds that have the error each, from samples of it.
+
+        A sample without a value may be anything: it lies beyond either bound.
+        """
+        share = self.clusters.patient_sizes.tail_share(error)
+        is_defined = ~np.isnan(samples)
+        low, _ = tails(np.where(is_defined, samples, -np.inf), share)
+        _, high = tails(np.where(is_defined, samples, np.inf), share)
+        return ErrorRatio(value, low, high)
+
 
 def _ratios(candidate: Floats, baseline: Floats, *, is_relative: bool) -> Floats:
     """(B, P) ratios of (B, 1 + P) errors; nan where there is nothing to divide by."""
@@ -155,14 +166,3 @@ def _ratios(candidate: Floats, baseline: Floats, *, is_relative: bool) -> Floats
         is_defined, above / np.where(is_defined, below, 1), np.nan
     )
     return ratios
-
-
-def _bounded(value: float, samples: Floats, share: float) -> ErrorRatio:
-    """The value with the bounds that a `share` of the samples lies beyond.
-
-    A sample without a value may be anything: it lies beyond either bound.
-    """
-    is_defined = ~np.isnan(samples)
-    low, _ = tails(np.where(is_defined, samples, -np.inf), share)
-    _, high = tails(np.where(is_defined, samples, np.inf), share)
-    return ErrorRatio(value, low, high)

@@ -19,13 +19,13 @@ from ..retrieval.bootstrap import (
     Clusters,
     Resampled,
     are_draws_kept,
-    design_effect,
     resampled_ranks,
     resampled_together,
 )
 from ..retrieval.curve import Curve
 from ..retrieval.intervals import Estimate, proportion
 from ..retrieval.metrics.named import NamedMetric
+from ..retrieval.shares import share_of
 from .curve_statistics import Floats, Statistic, estimate_of, retention_of, statistic
 from .hit_samples import CELLS_AHEAD, HitColumn, HitSamples, RanksAhead, no_ranks
 
@@ -103,18 +103,14 @@ class Evidence:
     def recall(
         self, outcome: Outcome, direction: Direction, k: int, confidence: float
     ) -> Estimate:
-        """Recall@k with Wilson's bounds. With repeated patients they are those of the
-        effective sample size n / design effect.
-        """
+        """Recall@k with Wilson's bounds, over patients where they repeat."""
         scores = outcome.scores(direction)
         recall = scores.recall[measured_k(k, scores.recall)]
         ranks = self.ranks(outcome, direction)
-        effect = 1.0
-        if ranks is not None:
-            hits = (ranks <= k).astype(np.float64)
-            clusters = self.clusters(outcome.case.dataset, direction, len(ranks))
-            effect = design_effect(hits, clusters)
-        return proportion(recall, scores.queries, confidence, effect)
+        if ranks is None:
+            return proportion(recall, scores.queries, confidence)
+        clusters = self.clusters(outcome.case.dataset, direction, len(ranks))
+        return replace(share_of(ranks <= k, clusters, confidence), value=recall)
 
     def with_metrics(self, metrics: Iterable[NamedMetric]) -> Evidence:
         """The same ranks, of which these metrics can be computed too."""
@@ -157,7 +153,7 @@ class Evidence:
             )
             metric = self._metrics[name]
             values = np.array([metric.value(sample) for sample in samples])
-            estimate = estimate_of(value, values, scores.queries, confidence)
+            estimate = estimate_of(value, values, clusters.patient_sizes, confidence)
             # A metric without a scale may be moved far by the two added patients. What
             # was observed is never out of bounds.
             self._estimates[key] = replace(
@@ -181,7 +177,10 @@ class Evidence:
                 return None
             value = float(statistic(name, curve.levels, np.array([recalls]))[0])
             queries = curve.clean.scores(direction).queries
-            self._estimates[key] = estimate_of(value, samples, queries, confidence)
+            patients = self.clusters(curve.clean.case.dataset, direction, queries)
+            self._estimates[key] = estimate_of(
+                value, samples, patients.patient_sizes, confidence
+            )
         return self._estimates[key]
 
     def _samples_of_statistic(

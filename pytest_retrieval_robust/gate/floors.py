@@ -10,13 +10,7 @@ from ..core.cases import Case, Direction, Plan, level_word, levels_word
 from ..core.errors import ArgumentError
 from ..core.outcomes import Scores
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
-from ..retrieval.intervals import (
-    POWER,
-    Estimate,
-    detectable_loss_of_share,
-    normal_quantile,
-    proportion,
-)
+from ..retrieval.intervals import Estimate, proportion
 from .chance import (
     least_by_chance,
     nothing_to_lose,
@@ -25,6 +19,7 @@ from .chance import (
 )
 from .curve_numbers import CurveNumbers
 from .decision import ROUNDING, Decision, pass_or_fail
+from .detectable import detectable_loss, stated
 from .number_words import (
     QUANTITIES,
     bounds_in_words,
@@ -169,7 +164,7 @@ class Floor:
             bounds=bounds,
             decided_by=decision.by,
             confidence=decision.confidence,
-            detectable_loss=loss,
+            detectable_loss=stated(loss),
             more_queries=more_queries,
             tolerated=verdict == "inconclusive" and decision.tolerates_inconclusive,
             weak=is_weak,
@@ -219,20 +214,12 @@ class Floor:
         return "fail" if estimate.high < self.minimum - ROUNDING else "inconclusive"
 
     def _detectable_loss(self, estimate: Estimate, decision: Decision) -> float | None:
-        """The loss from the observed value at which the gate fails with a probability of
-        0.8.
-        """
-        if not math.isfinite(estimate.error):
-            return None
         # By bound, the loss must move the bound below the floor, not the value alone.
-        deviates = normal_quantile(POWER)
+        away = 0.0
         if decision.by == "bound":
-            deviates += normal_quantile(decision.confidence)
-        room = max(0.0, estimate.value - self.minimum)
-        if self.kind not in SHARES:
-            return room + deviates * estimate.error
-        return detectable_loss_of_share(
-            room, deviates, estimate.error, estimate.value, estimate.queries
+            away = estimate.deviates(decision.confidence)
+        return detectable_loss(
+            estimate, self.minimum, away, is_share=self.kind in SHARES
         )
 
     # Its sentence

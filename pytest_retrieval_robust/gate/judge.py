@@ -25,6 +25,7 @@ from .cost import CostLimit
 from .curve_numbers import CurveNumbers
 from .decision import Decision
 from .difference import NotComparable
+from .few_patients import FewPatients, unless_patients_are_too_few
 from .floors import Floor
 from .limits import Limit
 from .metric_floor import MetricFloor
@@ -125,6 +126,8 @@ class Judge:
                 for limit in self.policy.error_limits(case, direction):
                     decision = self._decision(case, direction, limit)
                     verdict = limit.judge(numbers, decision)
+                    few = self._few_patients(clean, direction)
+                    verdict = unless_patients_are_too_few(verdict, few)
                     verdicts.append(
                         unless_nothing_was_changed(verdict, outcomes, decision)
                     )
@@ -178,8 +181,25 @@ class Judge:
             gates = self.gates_of(case.model)
             paired = PairedNumbers(curves, direction, self.comparison, gates)
             verdict = limit.judge(paired, decision)
+        few = self._few_patients(curves[0].clean, direction)
+        verdict = unless_patients_are_too_few(verdict, few)
         judged = [outcome for curve in curves for outcome in curve.outcomes]
         return unless_nothing_was_changed(verdict, judged, decision)
+
+    def _few_patients(
+        self, outcome: Outcome, direction: Direction
+    ) -> FewPatients | None:
+        """The patients of a run's queries, if they are too few for bounds."""
+        evidence = self.evidence
+        comparison = self.comparison
+        if comparison is not None and not isinstance(comparison, NotComparable):
+            evidence = comparison.candidate.evidence
+        if evidence is None:
+            return None
+        queries = outcome.scores(direction).queries
+        clusters = evidence.clusters(outcome.case.dataset, direction, queries)
+        sizes = clusters.patient_sizes
+        return FewPatients.among(sizes.count, sizes.degrees_of_freedom)
 
     def _decision(self, case: Case, direction: Direction, limit: Limit) -> Decision:
         return self.policy.decision(case, direction, limit.key)

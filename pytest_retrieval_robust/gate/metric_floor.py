@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 from ..core.cases import Case, Direction, Plan, level_word
 from ..core.errors import MetricError
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
-from ..retrieval.intervals import POWER, Estimate, normal_quantile
+from ..retrieval.intervals import Estimate
 from .curve_numbers import CurveNumbers
 from .decision import ROUNDING, Decision, pass_or_fail
+from .detectable import detectable_loss, stated
 from .number_words import bounds_in_words, settled_by
 
 
@@ -116,11 +116,8 @@ class MetricFloor:
         else:
             more_queries = estimate.queries_to_clear(self.minimum, decision.confidence)
         # The loss must move the bound below the floor, not the value alone.
-        deviates = normal_quantile(POWER) + normal_quantile(decision.confidence)
-        loss = None
-        if math.isfinite(estimate.error):
-            room = max(0.0, estimate.value - self.minimum)
-            loss = room + deviates * estimate.error
+        away = estimate.deviates(decision.confidence)
+        loss = detectable_loss(estimate, self.minimum, away)
         bounds = bounds_in_words(estimate, decision.confidence, numbers.case.family)
         ending = self._ending(verdict, more_queries)
         return Verdict(
@@ -133,7 +130,7 @@ class MetricFloor:
             bounds=(estimate.low, estimate.high),
             decided_by=decision.by,
             confidence=decision.confidence,
-            detectable_loss=loss,
+            detectable_loss=stated(loss),
             more_queries=more_queries,
             tolerated=verdict == "inconclusive" and decision.tolerates_inconclusive,
         )

@@ -12,47 +12,15 @@ from functools import lru_cache
 from statistics import NormalDist
 
 from .binomial import binomial_upper_tail, check_hits
-
-_STEPS = 50
-"""Towards a fixed point that is within 1e-4 after ten."""
-
-POWER = 0.8
-"""The power at which the smallest detectable loss is stated."""
+from .power import POWER as POWER  # whoever plans bounds finds it here too
+from .power import error_of_hits, queries_until_told
+from .student import effect_at, student_quantile, student_upper_tail
 
 
 @lru_cache(maxsize=1024)
 def normal_quantile(probability: float) -> float:
     """The standard normal deviate below which a share of `probability` lies: 1.645 for 0.95."""
     return NormalDist().inv_cdf(probability)
-
-
-@lru_cache(maxsize=4096)
-def detectable_loss_of_share(
-    beyond: float, deviates: float, error: float, share: float, n: int
-) -> float:
-    """The loss that leads `beyond` a limit and so many standard errors further, from a
-    share of `n` queries.
-
-    The error grows on the way to a half as that of a share of hits does: what has lost
-    hits varies more.
-
-    >>> round(detectable_loss_of_share(0.02, 3.7, 0.01, 0.5, 1000), 3)
-    0.057
-    >>> round(detectable_loss_of_share(0.02, 3.7, 0.01, 0.9, 1000), 3)
-    0.066
-    """
-    # As if one more query were hit and one more missed: where all are hit, nothing would vary.
-    smoothed = (share * n + 1) / (n + 2)
-    loss = beyond + deviates * error
-    # The error depends on the loss, and the loss on the error: a fixed point.
-    for _ in range(_STEPS):
-        left = max(smoothed - loss, 0.0)
-        growth = max(1.0, left * (1 - left) / (smoothed * (1 - smoothed)))
-        next_loss = beyond + deviates * error * math.sqrt(growth)
-        if next_loss == loss:
-            break
-        loss = next_loss
-    return loss
 
 
 def wilson_interval(
@@ -154,26 +122,29 @@ def paired_score_bounds(
             f"Expected an error between 0 and 0.5, got alpha={alpha!r}. Use 0.05."
         )
     z = normal_quantile(1 - alpha)
-    low = _root(lambda delta: _score(wins, losses, n, delta) - z)
-    high = _root(lambda delta: _score(wins, losses, n, delta) + z)
+    low = _root(lambda delta: paired_score(wins, losses, n, delta) - z)
+    high = _root(lambda delta: paired_score(wins, losses, n, delta) + z)
     return low, high
 
 
-def paired_score_p(wins: float, losses: float) -> float:
+def paired_score_p(
+    wins: float, losses: float, degrees_of_freedom: float = math.inf
+) -> float:
     """Two-sided p of the score test of no difference, McNemar's without a correction;
     counts need not be whole.
 
     >>> round(paired_score_p(4.0, 12.0), 4)
     0.0455
     """
-    if wins + losses == 0:
+    if wins + losses == 0 or degrees_of_freedom <= 0:
         return 1.0
-    return 2 * NormalDist().cdf(-abs(wins - losses) / math.sqrt(wins + losses))
+    score = abs(wins - losses) / math.sqrt(wins + losses)
+    return 2 * student_upper_tail(score, degrees_of_freedom)
 
 
-def _score(wins: float, losses: float, n: float, delta: float) -> float:
-    """Standardised distance of the observed difference from `delta`; the share of
-    losses is the likeliest for it.
+def paired_score(wins: float, losses: float, n: float, delta: float) -> float:
+    """Standardised distance of the observed difference from `delta`, in T. Tango's score
+    test; the share of losses is the likeliest for it.
     """
     slope = wins + losses - (2 * n - wins + losses) * delta
     # The larger root of a quadratic; rounding must not make its square root imaginary.
@@ -271,28 +242,63 @@ class Estimate:
     error: float
     """Standard error; inf where it is unknown."""
     queries: int
+    degrees_of_freedom: float = math.inf
+    """Of the error, where patients repeat; inf where each query is a patient's only one."""
+    effective: float | None = None
+    """How many independent queries a share of hits is of; None of other numbers."""
+
+    def deviates(self, confidence: float) -> float:
+        """How many standard errors away a bound at a one-sided confidence lies."""
+        return deviates(confidence, self.degrees_of_freedom)
 
     def queries_to_clear(self, limit: float, confidence: float) -> int | None:
-        """How many more queries until the bound clears the limit, should the value stay.
+        """How many more queries until the bound clears the limit with a probability of
+        0.8, should the value be the truth.
 
         None where no number of queries would do.
         """
-        distance = abs(self.value - limit)
-        if distance < 1e-12 or not math.isfinite(self.error):
-            return None
-        reach = normal_quantile(confidence) * self.error
-        return max(1, math.ceil(self.queries * ((reach / distance) ** 2 - 1)))
+        error = self.error
+        of_bound = None
+        if self.effective and math.isfinite(error):
+            error = error_of_hits(self.value, self.effective)
+            of_bound = error_of_hits(limit, self.effective)
+        return queries_until_told(
+            self.queries,
+            self.value - limit,
+            error,
+            confidence,
+            self.degrees_of_freedom,
+            of_bound,
+        )
+
+
+def deviates(confidence: float, degrees_of_freedom: float) -> float:
+    """How many standard errors away a bound at a one-sided confidence lies; inf where
+    there is no degree of freedom.
+    """
+    if degrees_of_freedom <= 0:
+        return math.inf
+    return student_quantile(confidence, degrees_of_freedom)
 
 
 def proportion(
-    value: float, queries: int, confidence: float, effect: float = 1.0
+    value: float,
+    queries: int,
+    confidence: float,
+    effect: float = 1.0,
+    degrees_of_freedom: float = math.inf,
 ) -> Estimate:
     """A share of hits with Wilson's bounds, each held with `confidence`.
 
-    `effect` is the design effect.
+    `effect` is the design effect, and the degrees of freedom are those of the variance
+    over patients: see `PatientSizes`.
     """
-    effective = queries / effect
+    widened = effect_at(effect, degrees_of_freedom, queries, confidence)
+    effective = queries / widened
     hits = min(value * effective, effective)
     low, high = wilson_interval(hits, effective, 2 * confidence - 1)
-    z = normal_quantile(confidence)
-    return Estimate(value, low, high, (high - low) / (2 * z), queries)
+    reach = deviates(confidence, degrees_of_freedom)
+    error = (high - low) / (2 * reach) if math.isfinite(reach) else math.inf
+    return Estimate(
+        value, low, high, error, queries, degrees_of_freedom, queries / effect
+    )

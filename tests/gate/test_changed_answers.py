@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from pytest_retrieval_robust.core.cases import DIRECTIONS
 from pytest_retrieval_robust.gate.changed_answers import changed_answers
 from pytest_retrieval_robust.retrieval.intervals import wilson_interval
+from pytest_retrieval_robust.retrieval.patients import PatientSizes
 
 from ..saved_runs import KS, LEVELS, Made, make_run
 
@@ -77,9 +80,15 @@ def test_intervals_know_which_queries_are_one_patients(tmp_path: Path) -> None:
         for patient, mark in zip(patients, marks, strict=True):
             sums[patient] += mark - one.lost
         usual = sum((mark - one.lost) ** 2 for mark in marks)
-        between = sum(value**2 for value in sums.values())
-        effect = max(1.0, between / usual * len(sums) / (len(sums) - 1))
+        sizes = {patient: patients.count(patient) for patient in sums}
+        between = sum(
+            value**2 / (1 - sizes[patient] / 120) for patient, value in sums.items()
+        )
+        effect = max(1.0, between / usual)
         wider += effect > 1
+        degrees = PatientSizes(np.array(list(sizes.values()))).degrees_of_freedom
+        reach = stats.t.ppf(0.975, degrees) / stats.t.ppf(0.975, 119)
+        effect *= reach**2
         expected = wilson_interval(sum(marks) / effect, 120 / effect)
         assert one.lost_interval == pytest.approx(expected)
     assert wider

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from pytest_retrieval_robust.retrieval.curve import (
     retention,
 )
 from pytest_retrieval_robust.retrieval.intervals import proportion, wilson_interval
+from pytest_retrieval_robust.retrieval.patients import PatientSizes
 
 from ..saved_runs import LEVELS, Made, make_run
 
@@ -208,25 +210,49 @@ def test_a_tail_too_thin_for_its_samples_is_normal() -> None:
 
 def test_a_half_level_beyond_what_was_measured_has_no_upper_bound() -> None:
     samples = np.where(np.arange(1000) < 500, 0.4, np.inf)
-    estimate = estimate_of(0.45, samples, 100, 0.95)
+    alone = PatientSizes(np.ones(100, dtype=np.int64))
+    estimate = estimate_of(0.45, samples, alone, 0.95)
     assert (estimate.low, estimate.high, estimate.error) == (0.4, math.inf, math.inf)
     assert estimate.queries_to_clear(0.3, 0.95) is None
 
 
-@given(st.floats(0.3, 0.7), st.floats(0.31, 0.69), st.integers(50, 500))
-def test_the_queries_that_are_missing_settle_it(
+@pytest.mark.parametrize(
+    ("value", "limit", "queries"),
+    [(0.5, 0.45, 200), (0.9, 0.93, 100), (0.8, 0.75, 300), (0.3, 0.33, 500)],
+)
+def test_the_queries_that_are_missing_settle_it_four_times_in_five(
     value: float, limit: float, queries: int
 ) -> None:
-    estimate = proportion(value, queries, 0.95)
-    more = estimate.queries_to_clear(limit, 0.95)
-    if more is None or more > 10**6 or estimate.low >= limit or estimate.high < limit:
-        return
-    # "About": Wilson's interval is not symmetric, and less so for few queries.
-    enough, fewer = (
-        proportion(value, round(queries + share * more), 0.95) for share in (1.5, 0.6)
-    )
-    assert enough.low >= limit or enough.high < limit or more < 100
-    assert fewer.low < limit <= fewer.high or more < 100
+    """In fresh samples of so many queries, if the truth is what was observed."""
+    more = proportion(value, queries, 0.95).queries_to_clear(limit, 0.95)
+    assert more is not None
+    rng = np.random.default_rng(5)
+    for share, power in ((1.0, 0.8), (0.3, None)):
+        count = queries + round(share * more)
+        hits, times = np.unique(rng.binomial(count, value, 4000), return_counts=True)
+        settled = 0
+        for each, time in zip(hits.tolist(), times.tolist(), strict=True):
+            estimate = proportion(each / count, count, 0.95)
+            settled += time * (estimate.low >= limit or estimate.high < limit)
+        if power is None:
+            assert settled / 4000 < 0.75
+        else:
+            assert settled / 4000 == pytest.approx(power, abs=0.05)
+
+
+def test_more_patients_have_more_degrees_of_freedom() -> None:
+    """So few patients are not told to come back with as many as their own bounds ask for."""
+    few = replace(proportion(0.5, 100, 0.95), degrees_of_freedom=4.0)
+    more = few.queries_to_clear(0.42, 0.95)
+    assert more is not None
+    growth = (100 + more) / 100
+    # Of hits, the bound takes the error at the limit.
+    reach = stats.t.ppf(0.95, 4.0 * growth) * math.sqrt(0.42 * 0.58 / 100)
+    reach += stats.norm.ppf(0.8) * math.sqrt(0.5 * 0.5 / 100)
+    assert growth == pytest.approx((reach / 0.08) ** 2, rel=0.02)
+    independent = proportion(0.5, 100, 0.95).queries_to_clear(0.42, 0.95)
+    assert independent is not None
+    assert independent < more
 
 
 def test_patients_widen_the_bounds_of_a_run(tmp_path: Path) -> None:

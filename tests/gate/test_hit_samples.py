@@ -43,7 +43,8 @@ def retention_alone(evidence: Evidence, curve: Curve) -> Estimate:
     recalls = np.array([[outcome.recall(10) for outcome in curve.outcomes]])
     value = float(statistic("retention", curve.levels, recalls)[0])
     queries = curve.clean.image_to_report.queries
-    return estimate_of(value, values, queries, 0.95)
+    clusters = evidence.clusters(curve.clean.case.dataset, DIRECTIONS[0], queries)
+    return estimate_of(value, values, clusters.patient_sizes, 0.95)
 
 
 @pytest.mark.parametrize("studies", PATIENTS)
@@ -72,13 +73,18 @@ def test_intervals_are_those_of_each_curve_alone(tmp_path: Path, studies: int) -
         ks = list(curve.ks)
         samples = run.evidence.samples(curve.outcomes, DIRECTIONS[1], ks)
         assert samples is not None
+        queries = curve.clean.report_to_image.queries
+        clusters = run.evidence.clusters(
+            curve.clean.case.dataset, DIRECTIONS[1], queries
+        )
+        share = clusters.patient_sizes.tail_share(0.025)
         for index, k in enumerate(ks):
             at_k = together[curve.clean.case, DIRECTIONS[1], k]
             of_k = samples[:, :, index].copy()
             for name in ("auc", "half_level", "slope"):
                 values = statistic(name, curve.levels, of_k)
                 interval = getattr(at_k, name)
-                assert (interval.low, interval.high) == tails(values, 0.025)
+                assert (interval.low, interval.high) == tails(values, share)
     assert {"auc", "half_level", "slope"} <= set(STATISTICS)
 
 

@@ -14,8 +14,11 @@ from scipy import stats
 
 from pytest_retrieval_robust.retrieval.bootstrap import Clusters, design_effect
 from pytest_retrieval_robust.retrieval.patients import (
+    FEWEST_DEGREES,
     WORKING_CORRELATION,
     PatientSizes,
+    are_too_few,
+    patients_needed,
 )
 
 SIZES = st.lists(st.integers(1, 9), min_size=2, max_size=9)
@@ -121,12 +124,18 @@ def test_unequal_patients_are_worth_fewer() -> None:
     unequal = sizes_of([100] + [10] * 10 + [0 + 1] * 9)
     assert unequal.degrees_of_freedom < 4 < equal.degrees_of_freedom
     assert unequal.largest_effect > equal.largest_effect == 10
-    assert equal.patients_for(4.0) == 5
-    assert unequal.patients_for(4.0) == math.ceil(20 * 4 / unequal.degrees_of_freedom)
+    assert patients_needed(20, equal.degrees_of_freedom) == 6
+    degrees = unequal.degrees_of_freedom
+    assert are_too_few(degrees)
+    needed = patients_needed(20, degrees)
+    assert needed == math.ceil(20 * FEWEST_DEGREES / degrees)
+    # "About": so many patients of these sizes have nearly enough.
+    many = PatientSizes(np.tile(unequal.sizes, math.ceil(needed / 20)))
+    assert many.degrees_of_freedom > 0.9 * FEWEST_DEGREES
 
 
 def test_a_single_patient_has_no_bound() -> None:
     one = sizes_of([7])
     assert one.degrees_of_freedom == 0
     assert NormalDist().inv_cdf(one.tail_share(0.05)) < -30
-    assert one.patients_for(4.0) == 5
+    assert patients_needed(1, one.degrees_of_freedom) == 6

@@ -18,10 +18,10 @@ from ...core.counterfactual_outcomes import (
     WinShare,
 )
 from ...models import similarity_of
-from ...retrieval.bootstrap import Clusters, design_effect
-from ...retrieval.intervals import proportion
+from ...retrieval.bootstrap import Clusters
 from ...retrieval.metrics.recall import chance_recall, recall_at_k
 from ...retrieval.ranking import positive_ranks, right_wins
+from ...retrieval.shares import share_of
 from ..sweep.scores import in_tiles
 from .edits import Comparisons, EncodedEdits, distractor_places, space_for
 from .win_shares import CONFIDENCE, win_share
@@ -155,12 +155,12 @@ class CounterfactualRanking:
         intervals: dict[int, tuple[float, float]] = {}
         effective: dict[int, float] = {}
         for k in self.ks:
-            hits = (ranks <= k).astype(np.float64)
-            patients = self._patients
-            effect = 1.0 if patients is None else design_effect(hits, patients)
-            estimate = proportion(float(hits.mean()), len(hits), CONFIDENCE, effect)
+            estimate = share_of(ranks <= k, self._patients, CONFIDENCE)
             intervals[k] = (estimate.low, estimate.high)
-            effective[k] = len(hits) / effect
+            effective[k] = estimate.effective or 0.0
+        sizes = None
+        if self._patients is not None and not self._patients.alone:
+            sizes = self._patients.patient_sizes
         return DistractorRecall(
             queries=len(ranks),
             distractors=len(self._distractors),
@@ -170,6 +170,8 @@ class CounterfactualRanking:
             without_edits={k: recall_at_k(image_ranks, k) for k in self.ks},
             chance={k: chance_recall(right_answers, gallery, k) for k in self.ks},
             effective=effective,
+            patients=None if sizes is None else sizes.count,
+            degrees_of_freedom=None if sizes is None else sizes.degrees_of_freedom,
         )
 
     def _ranks(self, images: Tensor) -> NDArray[np.int64]:

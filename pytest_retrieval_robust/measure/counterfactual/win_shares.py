@@ -40,9 +40,17 @@ def win_share(
     won = np.bincount(images, weights=wins[chosen].astype(np.float64))
     per_image = won[compared] / counts[compared]
     labels = compared if patients is None else patients.numbers[compared]
-    effective = effective_images(per_image, Clusters.of(labels.astype(np.int64)))
+    clusters = Clusters.of(labels.astype(np.int64))
+    sizes = clusters.patient_sizes
+    effective = effective_images(per_image, clusters)
     share = min(1.0, float(per_image.mean()))
-    estimate = proportion(share, len(per_image), CONFIDENCE, len(per_image) / effective)
+    estimate = proportion(
+        share,
+        len(per_image),
+        CONFIDENCE,
+        len(per_image) / effective,
+        sizes.degrees_of_freedom,
+    )
     return WinShare(
         kind=kind,
         edits=len(np.unique(comparisons.duels.wrong[chosen])),
@@ -51,6 +59,8 @@ def win_share(
         share=share,
         interval=(estimate.low, estimate.high),
         effective=effective,
+        patients=None if sizes.are_alone else sizes.count,
+        degrees_of_freedom=None if sizes.are_alone else sizes.degrees_of_freedom,
     )
 
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from ...core.cases import DIRECTIONS, Direction
 from ...core.outcomes import Answers
 from ...models import similarity_of
-from ...retrieval.bootstrap import Clusters, design_effect
-from ...retrieval.intervals import proportion
+from ...retrieval.bootstrap import Clusters
 from ...retrieval.ranking import BestAnswers, Similarity, best_answers
 from ...retrieval.risk_coverage import least_risk_coverage_area, risk_coverage_area
+from ...retrieval.shares import share_of
 from .scores import Ranks, in_tiles
 
 if TYPE_CHECKING:
@@ -131,12 +131,8 @@ def shared(before: NDArray[np.int64], after: NDArray[np.int64]) -> NDArray[np.fl
 def _interval(
     shares: NDArray[np.float64], clusters: Clusters | None
 ) -> tuple[float, float]:
-    """Two-sided 95 %: Wilson's, of the effective number of queries. A mean of shares
-    varies less than that of hits, so it holds at least as much.
-    """
-    effect = 1.0 if clusters is None else design_effect(shares, clusters)
-    mean = float(shares.mean())
-    estimate = proportion(mean, len(shares), _TWO_SIDED, effect)
+    """Two-sided 95 %."""
+    estimate = share_of(shares, clusters, _TWO_SIDED)
     return estimate.low, estimate.high
 
 

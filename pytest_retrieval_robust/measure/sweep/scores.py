@@ -12,12 +12,12 @@ from ...core.foreign import let_go
 from ...core.memory import give_memory_back, is_out_of_memory, limits_of
 from ...core.outcomes import Scores
 from ...models import similarity_of
-from ...retrieval.bootstrap import Clusters, design_effect
-from ...retrieval.intervals import proportion
+from ...retrieval.bootstrap import Clusters
 from ...retrieval.metrics.median_rank import median_rank
 from ...retrieval.metrics.recall import chance_recall, recall_at_k
 from ...retrieval.metrics.reciprocal_rank import mean_reciprocal_rank
 from ...retrieval.ranking import positive_ranks_both
+from ...retrieval.shares import share_of
 from ..queries import Queries
 
 if TYPE_CHECKING:
@@ -130,8 +130,5 @@ def _scores(ranks: Ranks, queries: Queries, ks: Sequence[int]) -> Scores:
 def _interval(
     hits: NDArray[np.bool_], patients: Clusters | None
 ) -> tuple[float, float]:
-    effect = 1.0
-    if patients is not None:
-        effect = design_effect(hits.astype(np.float64), patients)
-    share = proportion(float(hits.mean()), len(hits), 0.975, effect)
+    share = share_of(hits, patients, 0.975)
     return share.low, share.high

@@ -18,9 +18,9 @@ from ...core.codec import Json
 from ...core.outcomes import Scores
 from ...core.searches import BreakingOutcome
 from ...gate.measurements import Measurements
-from ...retrieval.bootstrap import Clusters, design_effect
-from ...retrieval.intervals import proportion
+from ...retrieval.bootstrap import Clusters
 from ...retrieval.metrics.recall import chance_recall
+from ...retrieval.shares import share_of
 from .arrays import ArrayForm
 from .checks import ROUNDING, Contradiction, differs
 
@@ -141,8 +141,7 @@ def _numbers(
         yield _Number(f"recall@{k}", recall, float(hits.mean()))
         low, high = scores.recall_interval[k]
         if is_same_version:
-            effect = design_effect(hits.astype(np.float64), queries.patients)
-            interval = proportion(float(hits.mean()), len(hits), _CONFIDENCE, effect)
+            interval = share_of(hits, queries.patients, _CONFIDENCE)
             yield _Number(f"recall_interval@{k}", low, interval.low)
             yield _Number(f"recall_interval@{k}", high, interval.high)
         elif not low - ROUNDING <= recall <= high + ROUNDING:

@@ -10,6 +10,7 @@ from ...core.counterfactual_outcomes import (
     CounterfactualOutcome,
     DistractorRecall,
     WinShare,
+    degrees_of_freedom,
 )
 from ...retrieval.intervals import proportion
 
@@ -61,6 +62,7 @@ def _of_sums(
 
 def _of_share(share: WinShare, images: int, subject: str) -> Iterator[tuple[str, str]]:
     where = f"kind {share.kind!r} of {subject}"
+    yield from _of_patients(share, share.images, where)
     counts_fit = 0 < share.images <= min(images, share.comparisons)
     if not counts_fit or not share.effective > 0:
         yield (
@@ -70,19 +72,49 @@ def _of_share(share: WinShare, images: int, subject: str) -> Iterator[tuple[str,
         )
         return
     yield from _of_interval(
-        share.share, share.images, share.effective, share.interval, where
+        share.share,
+        share.images,
+        share.effective,
+        degrees_of_freedom(share),
+        share.interval,
+        where,
     )
+
+
+def _of_patients(
+    of: WinShare | DistractorRecall, images: int, where: str
+) -> Iterator[tuple[str, str]]:
+    """Both numbers of patients that repeat are there, or neither."""
+    patients = of.patients
+    degrees = of.degrees_of_freedom
+    if patients is None and degrees is None:
+        return
+    if patients is None or degrees is None:
+        yield (
+            f"patients and degrees of freedom of {where}, or neither",
+            f"patients={patients}, degrees_of_freedom={degrees}",
+        )
+        return
+    # Rounding may lead a little beyond.
+    is_possible = 0 <= degrees <= patients - 1 + _ROUNDING * patients
+    if not is_possible or not patients < images:
+        yield (
+            f"fewer patients than the {images} images of {where}, and from 0 to one less"
+            " degrees of freedom",
+            f"patients={patients}, degrees_of_freedom={degrees:g}",
+        )
 
 
 def _of_interval(
     share: float,
     count: int,
     effective: float,
+    df: float,
     interval: tuple[float, float],
     where: str,
 ) -> Iterator[tuple[str, str]]:
     """The interval is that of the share, so that no edit of a file goes unseen."""
-    estimate = proportion(share, count, _CONFIDENCE, count / effective)
+    estimate = proportion(share, count, _CONFIDENCE, count / effective, df)
     low, high = interval
     if max(abs(estimate.low - low), abs(estimate.high - high)) > _ROUNDING:
         yield (
@@ -102,6 +134,7 @@ def _of_recall(
             f"queries={recall.queries}, gallery={recall.gallery}",
         )
         return
+    yield from _of_patients(recall, recall.queries, subject)
     by_k = (
         recall.recall,
         recall.recall_interval,
@@ -127,6 +160,7 @@ def _of_recall(
             recall.recall[k],
             recall.queries,
             recall.effective[k],
+            degrees_of_freedom(recall),
             recall.recall_interval[k],
             where,
         )

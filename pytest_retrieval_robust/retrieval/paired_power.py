@@ -1,0 +1,93 @@
+"""The smallest loss of one model beside another on the same queries that a gate tells."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .intervals import paired_score
+from .power import POWER_DEVIATE
+
+_STEPS = 40
+"""Halvings of the range of losses: to 1e-12."""
+
+
+@dataclass(frozen=True)
+class PairedSpread:
+    """How much a difference of two shares of the same queries varies."""
+
+    discordance: float
+    """Share of the queries that one of two equally good models alone hits."""
+    queries: float
+    """How many independent queries the sample is worth."""
+
+    @classmethod
+    def of(cls, wins: float, losses: float, queries: float) -> PairedSpread:
+        """From the queries that each model alone hits, as counts of independent ones.
+
+        Were both equally good, each would win as often as the geometric mean of both
+        counts: moving one model's threshold multiplies the odds of a win by as much as it
+        divides those of a loss. Half a query is added to each count, because neither is
+        impossible.
+        """
+        product = (wins + 0.5) * (losses + 0.5)
+        return cls(min(1.0, 2 * math.sqrt(product) / (queries + 1)), queries)
+
+    def discordance_at(self, loss: float) -> float:
+        """The share of the queries that one model alone hits where the candidate is worse
+        by `loss`: at least the loss itself, and at most all.
+        """
+        return min(1.0, math.hypot(self.discordance, loss))
+
+    def error_at(self, loss: float) -> float:
+        """The standard error of the difference there."""
+        variance = self.discordance_at(loss) - loss * loss
+        return math.sqrt(max(0.0, variance) / self.queries)
+
+    def score_error_at(self, loss: float, margin: float) -> float:
+        """The standard error that T. Tango's score test of a difference of -margin takes
+        there, with the likeliest share of losses for that difference.
+        """
+        discordance = self.discordance_at(loss) * self.queries
+        lost = loss * self.queries
+        score = paired_score(
+            (discordance - lost) / 2, (discordance + lost) / 2, self.queries, -margin
+        )
+        # A test that is sure takes no error.
+        return 0.0 if math.isinf(score) else (margin - loss) / score
+
+
+@lru_cache(maxsize=4096)
+def detectable_paired_loss(
+    margin: float, spread: PairedSpread, deviates: float, *, is_score_test: bool
+) -> float:
+    """The smallest loss that a gate with a margin fails with a probability of 0.8.
+
+    Args:
+        margin: The loss that is none.
+        spread: How much the difference varies.
+        deviates: How many standard errors away the bound lies that fails the gate.
+        is_score_test: Whether the bound takes the error that the difference has at the
+            margin (a score test), or the one that it has where it is (the bootstrap).
+
+    Returns:
+        Inf where even the loss of every hit would not be told.
+    """
+
+    def is_told(loss: float) -> bool:
+        error = spread.error_at(loss)
+        of_bound = spread.score_error_at(loss, margin) if is_score_test else error
+        return loss - margin >= deviates * of_bound + POWER_DEVIATE * error
+
+    low = margin + 1e-9
+    high = 1.0
+    if not math.isfinite(deviates) or not is_told(high):
+        return math.inf
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        if is_told(middle):
+            high = middle
+        else:
+            low = middle
+    return high
