@@ -59,6 +59,8 @@ def _today(today: Today, power: float) -> str:
     if today.queries is None or today.passes is None:
         return seen
     size = _size(today.queries, today.patients)
+    if today.has_too_few_patients:
+        return f"{size}: inconclusive, because no bound over so few patients holds"
     likely = f"passes with a probability of {today.passes:.2f}"
     short = " (too few)" if today.passes < power else ""
     return f"{size}: {likely}{short}, {seen}"
