@@ -4,34 +4,38 @@ known; `python -m benchmarks.planning` has more.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache
+
 import numpy as np
 import pytest
 
-from benchmarks.planning import Beside, gates_of
+from benchmarks.planning import NEAR, gates_of
 from benchmarks.rate_tables import Rate
 from benchmarks.simulated_pairs import Setting
+from pytest_retrieval_robust.gate.power.sampling import Sampling
 
-PAIRS = 100
-RNG = np.random.default_rng(5)
-GATES = {gate.name: gate for gate in gates_of(Setting(300, 2.5).world(RNG), 0.04)}
+PAIRS = 60
+WORLD = Setting(300, 2.5).world(np.random.default_rng(5))
+GATES = {gate.name: gate for gate in gates_of(WORLD, 0.04)}
 
 
-@pytest.mark.parametrize("gate", GATES.values(), ids=GATES)
-def test_a_gate_passes_and_fails_as_often_as_planned(gate: Beside) -> None:
-    for row in gate.compared(PAIRS, np.random.default_rng(6)):
-        rate = row[-1]
-        assert isinstance(rate, Rate)
-        assert rate.is_as_promised, row
+@cache
+def rates_of(name: str) -> list[Rate]:
+    """Of passing what is planned, and of failing the smallest loss of the plan."""
+    rows = GATES[name].compared(PAIRS, np.random.default_rng(6))
+    return [rate for row in rows for rate in row if isinstance(rate, Rate)]
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_a_gate_passes_and_fails_as_often_as_planned(name: str) -> None:
+    assert all(rate.is_as_promised for rate in rates_of(name))
 
 
 def test_a_plan_that_ignores_patients_is_found_out() -> None:
     """What the test above would see, were queries of one patient taken for independent."""
-    gate = GATES["auc"]
-    effect = gate.power.sampling.effect
-    assert effect > 1.5
-    planned = gate.power.passes(gate.power.sampling.at(round(300 * effect)))
-    (passes, *_) = gate.compared(PAIRS, np.random.default_rng(6))
-    rate = passes[-1]
-    assert isinstance(rate, Rate)
-    ignoring = Rate(rate.hits, rate.of, (planned - 0.02, planned + 0.02))
-    assert not ignoring.is_as_promised
+    ignoring = replace(GATES["auc"].power, sampling=Sampling.assumed())  # type: ignore[type-var]
+    planned = ignoring.passes(Sampling.assumed().at(300))
+    passes = rates_of("auc")[0]
+    near = (planned - NEAR, planned + NEAR)
+    assert not Rate(passes.hits, passes.of, near).is_as_promised
