@@ -69,11 +69,15 @@ class DiscordantQueries:
             self.wins / effect, self.losses / effect, self.n / effect, alpha
         )
 
-    @property
-    def spread(self) -> PairedSpread:
-        """How much the difference varies, as of independent queries."""
+    def spread(self, share: float) -> PairedSpread:
+        """How much the difference varies, as of independent queries, beside a baseline
+        with such a share of hits.
+        """
         return PairedSpread.of(
-            self.wins / self.effect, self.losses / self.effect, self.n / self.effect
+            self.wins / self.effect,
+            self.losses / self.effect,
+            share,
+            self.n / self.effect,
         )
 
     @property
@@ -122,7 +126,7 @@ class PairedHits:
             error=(high - low) / (2 * reach) if math.isfinite(reach) else math.inf,
             queries=len(self.candidate),
             degrees_of_freedom=counts.degrees_of_freedom,
-            spread=counts.spread,
+            spread=counts.spread(float(self.baseline.mean())),
             is_score_test=True,
         )
 
@@ -145,16 +149,18 @@ class PairedHits:
         patients = self.clusters.patient_sizes
         passes_at = tail(samples, patients.tail_share(errors.passing))
         fails_at = -tail(-samples, patients.tail_share(errors.failing))
+        candidate = float(_capped(name, levels, _mean_row(self.candidate))[0])
+        baseline = float(_capped(name, levels, _mean_row(self.baseline))[0])
         spread = None
         if name in _MEANS:
             counts = self._pooled_counts(name, levels)
-            spread = counts.spread
+            spread = counts.spread(baseline)
             if self._differing() < _FEW_DIFFER:
                 passes_at = min(passes_at, counts.bounds(errors.passing)[0])
                 fails_at = max(fails_at, counts.bounds(errors.failing)[1])
         return Difference(
-            candidate=float(_capped(name, levels, _mean_row(self.candidate))[0]),
-            baseline=float(_capped(name, levels, _mean_row(self.baseline))[0]),
+            candidate=candidate,
+            baseline=baseline,
             passes_at=passes_at,
             fails_at=fails_at,
             error=float(samples.std()) * patients.expansion,

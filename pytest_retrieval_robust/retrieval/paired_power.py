@@ -19,26 +19,44 @@ class PairedSpread:
 
     discordance: float
     """Share of the queries that one of two equally good models alone hits."""
+    share: float
+    """The baseline's share of hits."""
     queries: float
     """How many independent queries the sample is worth."""
 
     @classmethod
-    def of(cls, wins: float, losses: float, queries: float) -> PairedSpread:
+    def of(
+        cls, wins: float, losses: float, share: float, queries: float
+    ) -> PairedSpread:
         """From the queries that each model alone hits, as counts of independent ones.
 
         Were both equally good, each would win as often as the geometric mean of both
-        counts: moving one model's threshold multiplies the odds of a win by as much as it
-        divides those of a loss. Half a query is added to each count, because neither is
-        impossible.
+        counts. Half a query is added to each, and to the hits and misses of the baseline
+        a whole one, because none of them is impossible.
         """
         product = (wins + 0.5) * (losses + 0.5)
-        return cls(min(1.0, 2 * math.sqrt(product) / (queries + 1)), queries)
+        return cls(
+            min(1.0, 2 * math.sqrt(product) / (queries + 1)),
+            (share * queries + 1) / (queries + 2),
+            queries,
+        )
 
     def discordance_at(self, loss: float) -> float:
         """The share of the queries that one model alone hits where the candidate is worse
         by `loss`: at least the loss itself, and at most all.
+
+        The mean of two laws, between which models are that were drawn from normal
+        variables: the product of wins and losses stays, as where a loss multiplies the
+        odds of each; the correlation of both models' hits stays.
         """
-        return min(1.0, math.hypot(self.discordance, loss))
+        of_odds = math.hypot(self.discordance, loss)
+        usual = self.share * (1 - self.share)
+        left = max(0.0, self.share - loss)
+        varied = left * (1 - left)
+        correlation = 1 - self.discordance / (2 * usual)
+        variance = usual + varied - 2 * correlation * math.sqrt(usual * varied)
+        of_correlation = max(loss, variance + loss * loss)
+        return min(1.0, (of_odds + of_correlation) / 2)
 
     def error_at(self, loss: float) -> float:
         """The standard error of the difference there."""

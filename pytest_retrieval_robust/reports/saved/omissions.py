@@ -23,6 +23,8 @@ def leave_out_the_usual(data: Json) -> None:
         if part.get("family") == "occlusion":
             del part["family"]
     _leave_out_empty_plans(data["run"]["plan"])
+    for edited in data["counterfactuals"]:
+        _leave_out_single_patients(edited)
     if not data["counterfactuals"]:
         del data["counterfactuals"]
 
@@ -46,6 +48,15 @@ def _leave_out_processors(outcome: Json) -> None:
     for field in ("hardware", "encoded_on"):
         if not outcome["timing"].get(field):
             outcome["timing"].pop(field, None)
+
+
+def _leave_out_single_patients(edited: Json) -> None:
+    """Of edited reports of patients who do not repeat."""
+    shares = [edited["with_distractors"], edited["overall"], *edited["kinds"]]
+    for share in shares:
+        if share is not None and share.get("patients") is None:
+            for field in ("patients", "degrees_of_freedom"):
+                share.pop(field, None)
 
 
 def _with_family(data: Json) -> Iterator[Json]:

@@ -31,6 +31,10 @@ _NOT_IN_OLDER_RUNS = {
     ("Plan", "corruptions"),
     ("Plan", "text_noise"),
     ("Plan", "severities"),
+    ("WinShare", "patients"),
+    ("WinShare", "degrees_of_freedom"),
+    ("DistractorRecall", "patients"),
+    ("DistractorRecall", "degrees_of_freedom"),
 }
 """Fields that the first runs of this version of the schema lack."""
 

@@ -67,6 +67,7 @@ NOT_OF_THE_NUMBERS = {
     "retrieval/metrics/reciprocal_rank.py",
     "retrieval/ranking/__init__.py",
     "retrieval/risk_coverage.py",
+    "retrieval/shares.py",
 }
 """Modules that the encoding imports, and from which no embedding follows."""
 
