@@ -32,8 +32,7 @@ def _lines(plan: GatePlan) -> Iterator[str]:
 
 
 def _row_lines(row: PlannedRow, power: float) -> Iterator[str]:
-    title = f"{row.gate}: {row.subject}" if row.subject else row.gate
-    yield from _wrapped(title, "  ")
+    yield from _wrapped(_title(row), "  ")
     if row.value is not None and row.limit is not None:
         effect = ""
         if row.design_effect > 1:
@@ -51,11 +50,17 @@ def _row_lines(row: PlannedRow, power: float) -> Iterator[str]:
         yield from _wrapped(f"  {row.reason}", "    ")
 
 
+def _title(row: PlannedRow) -> str:
+    return f"{row.gate}: {row.subject}" if row.subject else row.gate
+
+
 def _today(today: Today, power: float) -> str:
     seen = _loss(today.smallest_loss)
     if today.queries is None or today.passes is None:
         return seen
     size = _size(today.queries, today.patients)
+    if today.has_too_few_patients:
+        return f"{size}: inconclusive, because no bound over so few patients holds"
     likely = f"passes with a probability of {today.passes:.2f}"
     short = " (too few)" if today.passes < power else ""
     return f"{size}: {likely}{short}, {seen}"
@@ -90,7 +95,7 @@ def _blindest(plan: GatePlan) -> str | None:
     if unseen:
         ending = f" {counted(unseen, 'gate')} cannot fail, whatever is lost."
     return (
-        f"The gate that sees least today: {row.gate}, {row.subject}. It cannot see that"
+        f"The gate that sees least today: {_title(row)}. It cannot see that"
         f" {100 * share:.0f} % of the value is gone, or less.{ending}"
     )
 

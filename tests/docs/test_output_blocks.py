@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 from collections.abc import Callable, Mapping
 
 import pytest
 
 from pytest_retrieval_robust import __version__
+from pytest_retrieval_robust.__main__ import main
 from pytest_retrieval_robust.core.roles import Role
 from pytest_retrieval_robust.gate.attempts import AttemptRecord, TriedRole
 from pytest_retrieval_robust.reports.terminal.family_tables import HEADS, LEGEND
@@ -16,7 +19,7 @@ from pytest_retrieval_robust.strategies import Box, Occlusion
 from training.figures import LEVELS, read_figures
 from training.recipes import RECIPES
 
-from .commands import unknown_options
+from .commands import of_this_package, typed, unknown_options
 from .pages import ROOT, Block, block
 
 SAMPLES = (("README.md", "console", 1), ("docs/reports.md", "text", 0))
@@ -104,6 +107,17 @@ def check_attempts(shown: Block) -> None:
     assert shown.text.strip().splitlines() == said
 
 
+def check_plan(shown: Block) -> None:
+    """A part of what the command above it prints."""
+    (words,) = typed(block("docs/planning.md", "console", 0).text)
+    arguments = of_this_package(words)
+    assert arguments is not None
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        assert main(arguments) == 0
+    assert f"\n{shown.text}" in printed.getvalue()
+
+
 CHECKS: Mapping[tuple[str, str, int], Callable[[Block], None]] = {
     SAMPLES[0]: check_sample,
     SAMPLES[1]: check_sample,
@@ -115,6 +129,7 @@ CHECKS: Mapping[tuple[str, str, int], Callable[[Block], None]] = {
     ("docs/cluster.md", "text", 2): check_cluster,
     ("docs/cluster.md", "text", 3): check_cluster,
     ("docs/erosion.md", "text", 0): check_attempts,
+    ("docs/planning.md", "text", 0): check_plan,
     ("docs/strategies.md", "text", 0): check_example,
     ("docs/strategies.md", "text", 1): check_ranks,
 }

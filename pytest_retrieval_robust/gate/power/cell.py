@@ -12,6 +12,7 @@ from ..curve_statistics import Floats
 from ..difference import Errors
 from .normal import mean_below
 from .paired_rates import wins_and_losses
+from .planned import PowerOfBounds
 from .sampling import Sample, Sampling
 
 _MOST_EXACT = 4000
@@ -23,7 +24,7 @@ _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class CellPower:
+class CellPower(PowerOfBounds):
     """`not_worse_than_baseline = { ..., over = "cells" }` in one cell.
 
     Exact where no patient repeats, up to some thousand queries. Elsewhere differences
@@ -56,12 +57,12 @@ class CellPower:
             " chance alone, however many queries there are. Choose a margin above 0"
         )
 
-    def passes(self, sample: Sample, loss: float = 0.0) -> float:
+    def _passes(self, sample: Sample, loss: float) -> float:
         return self._is_above(
             sample, loss, self.errors.passing, normal_quantile(1 - self.errors.passing)
         )
 
-    def fails(self, sample: Sample, loss: float = 0.0) -> float:
+    def _fails(self, sample: Sample, loss: float) -> float:
         deviate = -normal_quantile(1 - self.errors.failing)
         return 1 - self._is_above(sample, loss, self.errors.failing, deviate)
 

@@ -14,6 +14,7 @@ import numpy as np
 from ...core.verdict import DecidedBy
 from ..curve_statistics import Floats, Statistic, statistic
 from ..decision import ROUNDING
+from .planned import PowerOfBounds
 from .resampled import Spread, is_above
 from .sampling import Sample, Sampling
 
@@ -22,7 +23,7 @@ _STEP = 1e-5
 
 
 @dataclass(frozen=True)
-class CurveFloorPower:
+class CurveFloorPower(PowerOfBounds):
     """`retention = { 10 = 0.6 }` and the like, for a model whose true recalls are known."""
 
     number: Statistic
@@ -57,11 +58,15 @@ class CurveFloorPower:
             f" {self.floor:g}, so more queries do not help. Choose a lower floor"
         )
 
-    def passes(self, sample: Sample, loss: float = 0.0) -> float:
+    def is_open(self, sample: Sample) -> bool:
+        """By point nothing stays open."""
+        return self.decide == "bound" and super().is_open(sample)
+
+    def _passes(self, sample: Sample, loss: float) -> float:
         probability = self.confidence if self.decide == "bound" else 0.5
         return self._is_above(sample, loss, probability)
 
-    def fails(self, sample: Sample, loss: float = 0.0) -> float:
+    def _fails(self, sample: Sample, loss: float) -> float:
         shared = (1 - self.confidence) / self.groups
         probability = shared if self.decide == "bound" else 0.5
         return 1 - self._is_above(sample, loss, probability)

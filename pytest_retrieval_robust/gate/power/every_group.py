@@ -39,6 +39,10 @@ class EveryGroupPower:
     def obstacle(self) -> str | None:
         return self.gate.obstacle
 
+    def is_open(self, sample: Sample) -> bool:
+        """Whether the patients of some group are too few."""
+        return any(self.gate.is_open(group) for group in self._groups(sample))
+
     def passes(self, sample: Sample, loss: float = 0.0) -> float:
         """All groups pass, the smallest of which loses so much."""
         *others, smallest = self._groups(sample)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 from .sampling import Sample, Sampling
@@ -30,8 +31,35 @@ class GatePower(Protocol):
     def obstacle(self) -> str | None:
         """Why no number of queries makes it pass, as a sentence; None where one does."""
 
+    def is_open(self, sample: Sample) -> bool:
+        """Whether it is inconclusive whatever is measured: patients are too few."""
+
     def passes(self, sample: Sample, loss: float = 0.0) -> float:
         """The probability that it passes."""
 
     def fails(self, sample: Sample, loss: float = 0.0) -> float:
         """The probability that it fails; what is left is inconclusive."""
+
+
+class PowerOfBounds(ABC):
+    """The power of a gate that bounds decide: inconclusive where patients are too few for
+    any bound to hold.
+    """
+
+    def passes(self, sample: Sample, loss: float = 0.0) -> float:
+        """The probability that it passes."""
+        return 0.0 if self.is_open(sample) else self._passes(sample, loss)
+
+    def fails(self, sample: Sample, loss: float = 0.0) -> float:
+        """The probability that it fails; what is left is inconclusive."""
+        return 0.0 if self.is_open(sample) else self._fails(sample, loss)
+
+    def is_open(self, sample: Sample) -> bool:
+        """Whether it is inconclusive whatever is measured: patients are too few."""
+        return sample.has_too_few_patients
+
+    @abstractmethod
+    def _passes(self, sample: Sample, loss: float) -> float: ...
+
+    @abstractmethod
+    def _fails(self, sample: Sample, loss: float) -> float: ...

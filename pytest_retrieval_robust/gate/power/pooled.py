@@ -10,6 +10,7 @@ import numpy as np
 from ..curve_statistics import Floats
 from ..difference import Errors
 from .paired_rates import wins_and_losses
+from .planned import PowerOfBounds
 from .resampled import Spread, is_above
 from .sampling import Sample, Sampling
 
@@ -54,7 +55,7 @@ class PairedLevels:
 
 
 @dataclass(frozen=True)
-class PooledPower:
+class PooledPower(PowerOfBounds):
     """`not_worse_than_baseline = { ... }` over all levels of a curve."""
 
     levels: PairedLevels
@@ -81,11 +82,11 @@ class PooledPower:
             " chance alone, however many queries there are. Choose a margin above 0"
         )
 
-    def passes(self, sample: Sample, loss: float = 0.0) -> float:
+    def _passes(self, sample: Sample, loss: float) -> float:
         spread = self._spread(sample, loss)
         return is_above(sample, self.margin - loss, spread, 1 - self.errors.passing)
 
-    def fails(self, sample: Sample, loss: float = 0.0) -> float:
+    def _fails(self, sample: Sample, loss: float) -> float:
         spread = self._spread(sample, loss)
         return 1 - is_above(sample, self.margin - loss, spread, self.errors.failing)
 

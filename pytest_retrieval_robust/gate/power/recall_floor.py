@@ -13,11 +13,12 @@ from ...retrieval.intervals import normal_quantile
 from ..curve_statistics import Floats
 from ..decision import ROUNDING
 from .normal import mean_below
+from .planned import PowerOfBounds
 from .sampling import Sample, Sampling
 
 
 @dataclass(frozen=True)
-class RecallFloorPower:
+class RecallFloorPower(PowerOfBounds):
     """`recall = { 10 = 0.5 }` for a model whose true Recall@k is known.
 
     Exact where no patient repeats. Elsewhere hits are normal, and the design effect
@@ -49,15 +50,18 @@ class RecallFloorPower:
             " queries do not help. Choose a lower floor"
         )
 
-    def passes(self, sample: Sample, loss: float = 0.0) -> float:
-        # By point nothing stays open.
+    def is_open(self, sample: Sample) -> bool:
+        """By point nothing stays open."""
+        return self.decide == "bound" and super().is_open(sample)
+
+    def _passes(self, sample: Sample, loss: float) -> float:
         if self.decide == "point":
             return self._reaches(sample, loss, self.confidence, 0.0)
         return self._reaches(sample, loss, self.confidence, 1.0)
 
-    def fails(self, sample: Sample, loss: float = 0.0) -> float:
+    def _fails(self, sample: Sample, loss: float) -> float:
         if self.decide == "point":
-            return 1 - self.passes(sample, loss)
+            return 1 - self._passes(sample, loss)
         shared = 1 - (1 - self.confidence) / self.groups
         return 1 - self._reaches(sample, loss, shared, -1.0)
 

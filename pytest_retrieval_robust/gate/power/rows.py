@@ -34,6 +34,8 @@ class Today(Written):
     """
     smallest_loss: float | None
     """The loss at which it fails with the planned power; None where no loss is seen."""
+    has_too_few_patients: bool = False
+    """Whether it is inconclusive, because no bound over so few patients holds."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ def planned_row(
             sample.patients,
             gate.passes(sample),
             smallest_loss(gate, queries_today, power),
+            gate.is_open(sample),
         )
     middle = needed or queries_today
     curve: tuple[PowerPoint, ...] = ()

@@ -12,7 +12,7 @@ from statistics import NormalDist
 import numpy as np
 
 from ...core.errors import ArgumentError
-from ...retrieval.patients import PatientSizes
+from ...retrieval.patients import PatientSizes, are_too_few
 from ...retrieval.student import effect_at
 from ..curve_statistics import Floats
 
@@ -40,6 +40,11 @@ class Sample:
     def are_alone(self) -> bool:
         """Whether no patient repeats, so that hits are independent."""
         return self.sizes.are_alone
+
+    @property
+    def has_too_few_patients(self) -> bool:
+        """Whether no bound over them holds, so that gates by bound are inconclusive."""
+        return are_too_few(self.sizes.degrees_of_freedom)
 
     @property
     def effective(self) -> float:

@@ -21,6 +21,7 @@ from pytest_retrieval_robust.gate.power.paired_rates import (
     correlation_of,
     wins_and_losses,
 )
+from pytest_retrieval_robust.gate.power.planned import GatePower
 from pytest_retrieval_robust.gate.power.pooled import PairedLevels, PooledPower
 from pytest_retrieval_robust.gate.power.recall_floor import RecallFloorPower
 from pytest_retrieval_robust.gate.power.sampling import Sampling
@@ -165,7 +166,7 @@ def test_patients_that_repeat_take_as_many_more_queries_as_their_design_effect()
     assert REPEATED.at(repeated).patients == pytest.approx(repeated / 3, rel=0.02)
 
 
-GATES = {
+GATES: dict[str, GatePower] = {
     "floor": RecallFloorPower(0.6, 0.5, "bound", 0.95, ALONE),
     "floor, patients": RecallFloorPower(0.6, 0.5, "bound", 0.95, REPEATED),
     "cell": CellPower(0.6, 0.7, 0.03, ERRORS, ALONE),
@@ -250,3 +251,17 @@ def test_a_sampling_of_a_run_has_the_effect_of_the_run() -> None:
     assert sampling.effect == pytest.approx(1.8)
     # No larger than that of patients whose queries are all alike.
     assert Sampling.with_effect(sizes, 9.0).effect == pytest.approx(31 / 9)
+
+
+@pytest.mark.parametrize("name", ["floor", "cell", "pooled", "retention"])
+def test_too_few_patients_decide_nothing(name: str) -> None:
+    """As the gate itself: whatever they say, it is inconclusive."""
+    gate = GATES.get(f"{name}, patients", GATES[name])
+    few = gate.sampling.at(15)
+    assert few.patients == 5
+    assert few.has_too_few_patients
+    assert gate.passes(few) == 0
+    assert gate.fails(few, gate.most) == 0
+    queries = needed_queries(gate, 0.5)
+    assert queries is not None
+    assert not gate.sampling.at(queries).has_too_few_patients
