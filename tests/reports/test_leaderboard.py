@@ -390,7 +390,7 @@ def test_it_fits_a_phone_and_a_desk_and_asks_for_nothing(
             browser.get(file.as_uri())
             root = "document.documentElement"
             script = f"return {root}.scrollWidth <= {root}.clientWidth"
-            assert browser.execute_script(script) is True  # type: ignore[no-untyped-call]
+            assert browser.execute_script(script) is True
         assert {each for each in requests(browser) if not each.startswith("data:")} == {
             file.as_uri()
         }
