@@ -1,9 +1,9 @@
 """What a leaderboard of many runs takes: `python -m benchmarks.leaderboard [RUNS]`.
 
 50 runs, unless another number is given, of one model, 1,000 queries of 500 patients, 6
-levels, 3 k and both directions each. Seconds of one processor for reading and checking the runs, of the
-comparison of all pairs, and writing the page, JSON and CSV, each the median of rounds;
-beside the pairs the same numbers without shared draws: a comparison for each pair.
+levels, 3 k and both directions each. Seconds of a processor for reading and checking the
+runs, for comparing all pairs, and for writing the page, JSON and CSV, each the median of
+rounds. Below, the pairs with the same draws for all of them, and one by one.
 """
 
 from __future__ import annotations
