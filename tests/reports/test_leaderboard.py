@@ -362,8 +362,15 @@ def test_two_models_of_one_run_are_no_repetition(tmp_path: Path) -> None:
     run = made.save(tmp_path / "saved")
     first = submission_file(tmp_path / "a", run, name="one", model="x")
     second = submission_file(tmp_path / "b", run, name="two", model="y[1]")
-    board = board_of([read_submission(first), read_submission(second)])
-    assert sorted(names_of(board)[0]) == ["one", "two"]
+    place = tmp_path / "board"
+    assert leaderboard(first, second, "--out", place) == 0
+    data = json.loads((place / "leaderboard.json").read_text())
+    assert sorted(each["name"] for each in data["tables"][0]["models"]) == [
+        "one",
+        "two",
+    ]
+    # The run itself shows both of them.
+    assert leaderboard(first, run, "--out", place) == 1
 
 
 def test_submissions_are_entries_of_their_runs(saved: Mapping[str, Path]) -> None:
