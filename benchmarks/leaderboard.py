@@ -1,9 +1,9 @@
 """What a leaderboard of many runs takes: `python -m benchmarks.leaderboard [RUNS]`.
 
 50 runs, unless another number is given, of one model, 1,000 queries of 500 patients, 6
-levels, 3 k and both directions each. Seconds of reading and checking the runs, of the
-comparison of all pairs, and of writing the page, JSON and CSV, each the median of rounds;
-beside the pairs the same numbers without shared draws: a comparison for each pair.
+levels, 3 k and both directions each. Seconds of a processor for reading and checking the
+runs, for comparing all pairs, and for writing the page, JSON and CSV, each the median of
+rounds. Below, the pairs with the same draws for all of them, and one by one.
 """
 
 from __future__ import annotations
@@ -42,18 +42,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         runs = [_saved(folder, number) for number in range(count)]
-        times: dict[str, list[float]] = {}
-        for _ in range(ROUNDS):
-            submissions, reading = _timed(partial(_read, runs))
-            board, comparing = _timed(partial(board_of, submissions))
-            _, writing = _timed(partial(write_board, board, folder / "board"))
-            parts = {"reading": reading, "comparing": comparing, "writing": writing}
-            for part, seconds in parts.items():
-                times.setdefault(part, []).append(seconds)
-        for part, seconds in times.items():
-            print(f"{part} {count} runs: {median(seconds):.2f} s")
-        print(f"together: {sum(map(median, times.values())):.2f} s")
+        rounds = [_round(runs, folder / "board") for _ in range(ROUNDS)]
+        medians = {part: median(each[part] for each in rounds) for part in rounds[0]}
+        for part, seconds in medians.items():
+            print(f"{part} {count} runs: {seconds:.2f} s")
+        print(f"together: {sum(medians.values()):.2f} s")
         _one_by_one(count)
+
+
+def _round(runs: Sequence[Path], folder: Path) -> dict[str, float]:
+    """Seconds of each part of a board."""
+    submissions, reading = _timed(partial(_read, runs))
+    board, comparing = _timed(partial(board_of, submissions))
+    _, writing = _timed(partial(write_board, board, folder))
+    return {"reading": reading, "comparing": comparing, "writing": writing}
 
 
 def _saved(folder: Path, number: int) -> Path:
@@ -74,9 +76,9 @@ def _read(runs: Sequence[Path]) -> list[Submission]:
 
 
 def _timed(action: Callable[[], T]) -> tuple[T, float]:
-    start = time.perf_counter()
+    start = time.process_time()
     result = action()
-    return result, time.perf_counter() - start
+    return result, time.process_time() - start
 
 
 def _one_by_one(count: int) -> None:

@@ -97,9 +97,10 @@ def _hits(rng: np.random.Generator, recalls: Floats, labels: Ints) -> Floats:
         return variables
 
     shared = np.sqrt(_MODELS_ALIKE) * part(1)
-    variables = shared + np.sqrt(1 - _MODELS_ALIKE) * part(len(recalls))
+    variables: Floats = shared + np.sqrt(1 - _MODELS_ALIKE) * part(len(recalls))
     thresholds = np.array([normal_quantile(recall) for recall in recalls])
-    return (variables < thresholds).astype(np.float64)
+    hits: Floats = (variables < thresholds).astype(np.float64)
+    return hits
 
 
 def _intervals(hits: Floats, clusters: Clusters) -> dict[str, Ends]:

@@ -48,9 +48,6 @@ class Criterion(StrEnum):
         return weights
 
 
-CRITERIA = tuple(name.value for name in Criterion)
-
-
 @dataclass(frozen=True)
 class Setting:
     """What must be the same for two models to stand side by side."""
@@ -128,10 +125,6 @@ class Contender:
     dataset: str
     curves: tuple[Curve, ...]
     """One for each seed."""
-
-    @property
-    def levels(self) -> tuple[float, ...]:
-        return self.curves[0].levels
 
     @property
     def ks(self) -> frozenset[int]:

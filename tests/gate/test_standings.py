@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import count, pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,9 +138,9 @@ def test_other_queries_of_the_same_fingerprint_are_left_out(
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_what_differs_puts_a_model_in_a_table_of_its_own(
-    folder: Path, runs: tuple[Run, ...], choices: dict[str, object], reason: str
+    folder: Path, runs: tuple[Run, ...], choices: dict[str, Any], reason: str
 ) -> None:
-    found = together(*runs[:2], run_of(folder, "e", **choices))
+    found = together(*runs[:2], run_of(folder, "e", 0, **choices))
     usual, other = found.tables
     assert usual.names == ("a", "b")
     assert usual.why_apart is None

@@ -362,8 +362,15 @@ def test_two_models_of_one_run_are_no_repetition(tmp_path: Path) -> None:
     run = made.save(tmp_path / "saved")
     first = submission_file(tmp_path / "a", run, name="one", model="x")
     second = submission_file(tmp_path / "b", run, name="two", model="y[1]")
-    board = board_of([read_submission(first), read_submission(second)])
-    assert sorted(names_of(board)[0]) == ["one", "two"]
+    place = tmp_path / "board"
+    assert leaderboard(first, second, "--out", place) == 0
+    data = json.loads((place / "leaderboard.json").read_text())
+    assert sorted(each["name"] for each in data["tables"][0]["models"]) == [
+        "one",
+        "two",
+    ]
+    # The run itself shows both of them.
+    assert leaderboard(first, run, "--out", place) == 1
 
 
 def test_submissions_are_entries_of_their_runs(saved: Mapping[str, Path]) -> None:
@@ -390,7 +397,7 @@ def test_it_fits_a_phone_and_a_desk_and_asks_for_nothing(
             browser.get(file.as_uri())
             root = "document.documentElement"
             script = f"return {root}.scrollWidth <= {root}.clientWidth"
-            assert browser.execute_script(script) is True  # type: ignore[no-untyped-call]
+            assert browser.execute_script(script) is True
         assert {each for each in requests(browser) if not each.startswith("data:")} == {
             file.as_uri()
         }

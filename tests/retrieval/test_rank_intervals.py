@@ -148,7 +148,9 @@ def covered(recalls: Floats, patients: int, trials: int) -> float:
         own = rng.random((300, len(recalls)))
         uniform = (alike[labels] / 2 + own) / 2
         limits = np.quantile(uniform, recalls)
-        pairs = compare_all((uniform < limits) * 1.0, Clusters.of(labels), flips=300)
+        pairs = compare_all(
+            (uniform < limits).astype(np.float64), Clusters.of(labels), flips=300
+        )
         held += all(
             interval.best <= low and high <= interval.worst
             for interval, low, high in zip(pairs.intervals, least, most, strict=True)

@@ -60,10 +60,12 @@ def _size(standings: Standings) -> str:
 
 def _numbers(row: Standing) -> str:
     rank = "-" if row.rank is None else str(row.rank)
+    scope = row.contender.run.measured.scope
+    mark = "" if scope.partial is None else " [partial run]"
     return (
         f"{rank:>4}   {ranks_words(row):<10}{percent(row.value):>9}"
         f"{percent(float(row.recalls[0])):>8}{percent(float(row.recalls[-1])):>9}"
-        f"  {short(row.name)}"
+        f"  {short(row.name)}{mark}"
     )
 
 

@@ -89,26 +89,34 @@ def _read(
 
     submissions: list[Submission] = []
     refused: list[Apart] = []
-    seen: dict[tuple[str, str | None], str] = {}
     for path in paths:
-        place = path.name or path.absolute().name
         try:
             submission = read_submission(path)
         except RobustError as error:
+            place = path.name or path.absolute().name
             refused.append(Apart(place, str(error)))
             continue
-        # Two submissions may show two models of one run.
-        key = (submission.run.measured.identity.id, submission.model)
-        if key in seen:
-            reason = (
-                f"Expected a run of its own, got that of {seen[key]!r} again (id"
-                f" {key[0]}). Leave one of them out."
-            )
-            refused.append(Apart(place, reason))
+        earlier = next(
+            (each for each in submissions if _overlap(each, submission)), None
+        )
+        if earlier is None:
+            submissions.append(submission)
             continue
-        seen[key] = place
-        submissions.append(submission)
+        reason = (
+            f"Expected a run of its own, got that of {earlier.place!r} again (id"
+            f" {submission.run.measured.identity.id}). Leave one of them out."
+        )
+        refused.append(Apart(submission.place, reason))
     return submissions, refused
+
+
+def _overlap(first: Submission, second: Submission) -> bool:
+    """Whether two submissions show a model of one run twice. Two models of one run may be
+    two submissions.
+    """
+    if first.run.measured.identity.id != second.run.measured.identity.id:
+        return False
+    return None in (first.model, second.model) or first.model == second.model
 
 
 def _board(

@@ -10,6 +10,9 @@ from xml.etree import ElementTree
 import pytest
 
 from pytest_retrieval_robust.__main__ import main
+from pytest_retrieval_robust.gate.contenders import Criterion
+from pytest_retrieval_robust.gate.measurements import Scope
+from pytest_retrieval_robust.run.commands._side_by_side import CRITERIA
 
 from ...saved_runs import make_run
 
@@ -28,6 +31,19 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
         "other": other.save(folder / "other"),
         "several": several.save(folder / "several"),
     }
+
+
+def test_the_options_words_are_the_criteria() -> None:
+    assert tuple(Criterion) == CRITERIA
+
+
+def test_a_partial_run_is_marked(
+    saved: Mapping[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = make_run(tmp_path / "store", 300, models=("part",))
+    partial = made.measured(scope=Scope("-k", "pytest -k x")).save(tmp_path / "part")
+    assert compare(saved["best"], saved["good"], partial) == 0
+    assert "  part [partial run]\n" in capsys.readouterr().out
 
 
 def compare(*arguments: object) -> int:
