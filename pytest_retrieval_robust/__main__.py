@@ -3,10 +3,11 @@
 `init DIR` copies a ready suite, `serve --write FILE` writes the file that serves a model
 from an environment of its own, `inspect NAME` shows what a data set holds, `rank MODEL
 NAME` shows what hiding does to the ranks of single images, `compare A B` sets two runs
-side by side, `store` shows and prunes the embeddings that are kept from run to run, and
-`encode` makes those that a suite needs, in parts on any machines. `plan-run` says what a
-suite needs before it runs. Of a saved run `card RUN` prints a model's card, `table RUN` a
-CSV, and `plot RUN` draws curves.
+side by side, `suggest RUN` chooses limits for `robust.toml`, `store` shows and prunes
+the embeddings that are kept from run to run, and `encode` makes those that a suite
+needs, in parts on any machines. `plan-run` says what a suite needs before it runs. Of a
+saved run `card RUN` prints a model's card, `table RUN` a CSV, and `plot RUN` draws
+curves.
 """
 
 from __future__ import annotations
