@@ -130,7 +130,7 @@ def rounded_up(limit: float, reach: float) -> float:
 
 def _quantized(limit: float, reach: float, rounding: str) -> Decimal:
     digits = _MOST_DIGITS
-    if reach > 0:
+    if reach > 10**-_MOST_DIGITS:
         wanted = math.ceil(-math.log10(_OF_THE_REACH * reach))
         digits = min(_MOST_DIGITS, max(_FEWEST_DIGITS, wanted))
     return Decimal(repr(float(limit))).quantize(Decimal(1).scaleb(-digits), rounding)
