@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from ...core.cases import DIRECTIONS, Direction
@@ -67,22 +67,18 @@ class Asked:
         cases = [outcome.case for outcome in measured.outcomes]
         models = dict.fromkeys(case.model for case in cases)
         datasets = dict.fromkeys(case.dataset for case in cases)
+        # A suite without tests of recall has nothing that floors could guard.
         if not cases:
             raise RobustError(
                 "Expected a run that measured recall, got outcomes=0. Run the tests of"
                 " a suite that measure it (`python -m pytest_retrieval_robust init`"
                 " copies one)."
             )
-        return Asked(
-            self.risk,
-            self.decide,
-            self.confidence,
-            _chosen("model", self.models, models),
-            _chosen("data set", self.datasets, datasets),
-            _chosen_ks(self.ks, measured.plan.ks),
-            self.directions or DIRECTIONS,
-            self.per,
-            self.force,
+        return replace(
+            self,
+            models=_chosen("model", self.models, models),
+            datasets=_chosen("data set", self.datasets, datasets),
+            ks=_chosen_ks(self.ks, measured.plan.ks),
         )
 
 

@@ -13,7 +13,12 @@ import numpy as np
 
 from ...core.verdict import DecidedBy
 from ...retrieval.curve import half_level
-from ...retrieval.intervals import Estimate, normal_quantile, proportion
+from ...retrieval.intervals import (
+    Estimate,
+    detectable_loss_of_share,
+    normal_quantile,
+    proportion,
+)
 from ...retrieval.prediction import effective_queries, least_predicted_share
 from ..curve_statistics import Floats
 from .numbers import above_half, refined
@@ -47,7 +52,9 @@ def floor_of_share(
     return rounded_down(least, estimate.value - least)
 
 
-def floor_of_curve(far: Estimate, near: Estimate, decide: DecidedBy) -> float | None:
+def floor_of_curve(
+    far: Estimate, near: Estimate, decide: DecidedBy, confidence: float
+) -> float | None:
     """The floor of a number of a curve, whose bounds come from resampled patients.
 
     `far` has its bounds at the deviate of the prediction, `near` at the confidence of the
@@ -56,10 +63,14 @@ def floor_of_curve(far: Estimate, near: Estimate, decide: DecidedBy) -> float | 
     if not (math.isfinite(far.low) and math.isfinite(far.high)):
         return None
     # The difference of two samples is symmetric, whatever the skew of one.
-    least = far.value - math.sqrt(2) * (far.high - far.low) / 2
+    loss = math.sqrt(2) * (far.high - far.low) / 2
     if decide == "bound":
-        least -= far.value - near.low
-    return rounded_down(max(0.0, least), far.value - least)
+        # A sample that has lost hits varies more, so that its bound is further away.
+        z = normal_quantile(confidence)
+        error = max(0.0, far.value - near.low) / z
+        share = min(far.value, 1.0)
+        loss = detectable_loss_of_share(loss, z, error, share, far.queries)
+    return rounded_down(max(0.0, far.value - loss), loss)
 
 
 def floor_of_half_level(
@@ -119,7 +130,7 @@ def rounded_up(limit: float, reach: float) -> float:
 
 def _quantized(limit: float, reach: float, rounding: str) -> Decimal:
     digits = _MOST_DIGITS
-    if reach > 0:
+    if reach > 10**-_MOST_DIGITS:
         wanted = math.ceil(-math.log10(_OF_THE_REACH * reach))
         digits = min(_MOST_DIGITS, max(_FEWEST_DIGITS, wanted))
     return Decimal(repr(float(limit))).quantize(Decimal(1).scaleb(-digits), rounding)

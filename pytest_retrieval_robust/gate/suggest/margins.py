@@ -21,8 +21,8 @@ from .least import confidence_at, rounded_up
 from .suggested import Place, Suggested
 
 AGREEMENT = 0.5
-"""The correlation of the hits of two models that are equally good. A run does not tell it:
-two trainings of one network usually agree more, and the same weights agree wholly.
+"""The correlation, over queries, of what two equally good models hit over all levels. One
+run does not tell it. The same weights agree wholly.
 """
 
 

@@ -165,7 +165,9 @@ class Subject:
         if number.kind is GateKind.RECALL:
             return floor_of_share(far, deviate, decide, confidence)
         near = number.estimate(evidence, confidence)
-        return None if near is None else floor_of_curve(far, near, decide)
+        if near is None:
+            return None
+        return floor_of_curve(far, near, decide, confidence)
 
     def _patients(self, direction: Direction, queries: int) -> int:
         return self.run.evidence.clusters(self.dataset, direction, queries).count

@@ -46,13 +46,20 @@ def test_a_floor_by_bound_is_met_by_the_lower_bound_of_what_meets_one_by_point(
 def test_a_floor_of_a_curve_lies_further_below_than_its_bound() -> None:
     far = Estimate(0.6, 0.5, 0.7, 0.04, 500)
     near = Estimate(0.6, 0.55, 0.65, 0.04, 500)
-    assert floor_of_curve(far, near, "point") == 0.45  # 0.6 - 0.1 * sqrt(2), down
-    assert floor_of_curve(far, near, "bound") == 0.4
+    assert floor_of_curve(far, near, "point", 0.95) == 0.45  # 0.6 - 0.1 * sqrt(2), down
+    # The bound lies 0.05 further away, and a little more below 0.5 than at 0.6.
+    assert floor_of_curve(far, near, "bound", 0.95) == 0.4
+    near_all = (
+        Estimate(0.95, 0.93, 0.97, 0.01, 500),
+        Estimate(0.95, 0.93, 0.97, 0.01, 500),
+    )
+    assert floor_of_curve(*near_all, "point", 0.95) == 0.921
+    assert floor_of_curve(*near_all, "bound", 0.95) < 0.921 - 0.02 * 1.2
 
 
 def test_a_curve_without_bounds_has_no_floor() -> None:
     unknown = Estimate(0.6, -np.inf, np.inf, np.inf, 500)
-    assert floor_of_curve(unknown, unknown, "point") is None
+    assert floor_of_curve(unknown, unknown, "point", 0.95) is None
 
 
 def resamples(

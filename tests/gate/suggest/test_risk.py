@@ -15,11 +15,13 @@ from benchmarks.suggested_floors import (
     blocked,
     floors_of,
     held,
+    is_within,
     minimum,
     reached,
 )
 from pytest_retrieval_robust.gate.comparison import Run
 from pytest_retrieval_robust.gate.record import Against, judge_run
+from pytest_retrieval_robust.gate.suggest.margins import AGREEMENT
 from pytest_retrieval_robust.gate.suggest.suggested import key_of
 from pytest_retrieval_robust.gate.suggest.tables import policy_of
 from pytest_retrieval_robust.retrieval.bootstrap import Clusters
@@ -84,6 +86,19 @@ def test_by_bound_an_unchanged_model_is_blocked_as_rarely() -> None:
         failed += blocked(SETTINGS[1].world(rng), SETTINGS[1], asked, rng)
     # 6 or more of 8 at a rate of 0.2: once in 800.
     assert failed < 6
+
+
+def test_a_suggested_margin_passes_an_equally_good_model_and_not_a_worse_one() -> None:
+    setting = replace(SETTINGS[1], agreement=AGREEMENT)
+    equal = 0
+    worse = 0
+    for number in range(8):
+        rng = np.random.default_rng([6, number])
+        world = setting.world(rng)
+        equal += is_within(world, setting, RISK, rng)
+        worse += is_within(world, setting, RISK, rng, loss=0.1)
+    assert equal >= 5
+    assert worse == 0
 
 
 def test_the_benchmark_reaches_what_the_gates_judge() -> None:
