@@ -24,7 +24,7 @@ from itertools import product
 
 import numpy as np
 
-from benchmarks.rate_tables import Rate, Row, Table
+from benchmarks.rate_tables import Range, Rate, Row, Table
 from benchmarks.simulated_pairs import ALPHA, Floats, Ints
 from pytest_retrieval_robust.gate.paired_hits import DiscordantQueries
 from pytest_retrieval_robust.retrieval.bootstrap import RESAMPLES, draws
@@ -69,7 +69,8 @@ class Corner:
         """
         shares = np.arange(1.0, self.patients + 1) ** -EXPONENTS[self.sizes]
         total = self.patients * PER_PATIENT
-        return np.maximum(1, np.round(shares / shares.sum() * total)).astype(np.int64)
+        sizes: Ints = np.round(shares / shares.sum() * total).astype(np.int64)
+        return np.maximum(1, sizes)
 
 
 @dataclass(frozen=True, repr=False)
@@ -116,7 +117,7 @@ def drawn(corner: Corner, pairs: int, rng: np.random.Generator) -> Hits:
     own = math.sqrt(1 - corner.alike)
     candidate = both + own * part() < normal_quantile(corner.recall - MARGIN)
     baseline = both + own * part() < normal_quantile(corner.recall)
-    return Hits(candidate * 1.0, baseline * 1.0, sizes)
+    return Hits(candidate.astype(np.float64), baseline.astype(np.float64), sizes)
 
 
 def pooled_bounds(hits: Hits) -> Floats:
@@ -267,7 +268,9 @@ def _row(own: Sequence[Counts]) -> Row:
     title = f"{first.corner.patients:,} {first.corner.sizes}, {queries:,}"
     # Intervals of few or unequal patients are wider than they need to be, and nothing is
     # promised of them where patients decide no gate.
-    covered = COVERED if first.degrees_of_freedom >= MANY else (COVERED[0], 1.0)
+    covered: Range | None = COVERED
+    if first.degrees_of_freedom < MANY:
+        covered = (COVERED[0], 1.0)
     if not first.decides:
         covered = None
     released = (0.0, RELEASED)
