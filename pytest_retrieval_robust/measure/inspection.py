@@ -17,7 +17,7 @@ from .abilities import counts_of
 from .image_checks import ImageCheck, problem_lines
 from .pairs import Pairs, ceiling, duplicate_share, pairs_of
 from .same_texts import SameTexts
-from .strata import strata_lines, strata_warnings
+from .strata_lines import strata_lines, strata_warnings
 from .sweep.scores import scores_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ data set's `smallest_group` are merged before anything leaves this module.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DatasetError
+from ..core.shown import plain
 from ..core.strata import (
     SEVERAL,
     SEVERAL_CODE,
@@ -27,7 +28,6 @@ from ..core.strata import (
     Stratum,
     StratumGroup,
 )
-from ..core.words import counted
 from .queries import cluster_labels
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ _KINDS: tuple[tuple[str, GroupKind], ...] = (
     (TOO_SMALL, "too small"),
 )
 """The groups that no data set names, in the order in which they follow the named ones."""
+_FEWEST_WORDS = 4
+"""Words of a report that is no name: captions such as `melanoma` are names of groups too."""
 _OF_PERSONS = ("sex", "gender", "race", "ethnicity")
 """Strata of which a patient has one value, where those of views and ages may change."""
 
@@ -137,6 +139,8 @@ def stratifications_of(pairs: Pairs) -> tuple[Stratification, ...]:
                 f" {stratification.name!r} twice. Leave one out."
             )
         names.add(stratification.name)
+    if given:
+        _require_no_texts(pairs, given)
     return tuple(given)
 
 
@@ -172,35 +176,6 @@ def merged(codes: Codes, patients: Codes, smallest: int, *, into: int) -> Codes:
         count += 1
     is_merged = np.isin(codes, groups[rising[:count]])
     return np.where(is_merged, into, codes)
-
-
-def strata_lines(strata: EvaluatedStrata) -> Iterator[str]:
-    """What `inspect` shows: each stratum with its groups and their sizes."""
-    for stratum in strata.strata:
-        yield f"  stratum {stratum.name} (images, reports):"
-        for group in stratum.groups:
-            note = ""
-            if group.kind == "too small":
-                note = f" (merged, because of fewer than {stratum.smallest_group} patients)"
-            yield f"    {group.name}{note}: {group.images}, {group.reports}"
-
-
-def strata_warnings(dataset: str, strata: EvaluatedStrata) -> Iterator[str]:
-    """Sentences about strata that tell nothing apart, or contradict themselves."""
-    for stratum in strata.strata:
-        if len(stratum.groups) == 1:
-            yield (
-                f"Expected several groups of the stratum {stratum.name} of {dataset}, got"
-                f" one: all is {stratum.groups[0].name!r}. Leave the stratum out, or read"
-                " more of the data."
-            )
-    for name, patients in strata.patients_in_several.items():
-        if patients:
-            yield (
-                f"Expected one {name} per patient of {dataset}, got several for"
-                f" {counted(patients, 'patient')}: each image counts with its own value."
-                " Check the table."
-            )
 
 
 def _patients_in(pairs: Codes, groups: Codes) -> int:
@@ -240,6 +215,19 @@ def _stratum(
             group = StratumGroup(name, image_sizes[code], report_sizes[code], kind)
             groups.append(group)
     return Stratum(stratification.name, smallest, tuple(groups)), places
+
+
+def _require_no_texts(pairs: Pairs, strata: Sequence[Stratification]) -> None:
+    """Refuse strata whose groups are reports: names of groups are saved, and texts never."""
+    texts = (text.split() for text in pairs.columns.reports)
+    reports = {" ".join(words) for words in texts if len(words) >= _FEWEST_WORDS}
+    for stratification in strata:
+        if not reports.isdisjoint(stratification.groups):
+            raise DatasetError(
+                "Expected names of groups in the stratum"
+                f" {plain(stratification.name)} of {pairs.dataset.name}, got the text of a"
+                " report. Name a column that holds no texts."
+            )
 
 
 def _require_stratification(

@@ -23,6 +23,7 @@ from pytest_retrieval_robust.core.strata import (
 from pytest_retrieval_robust.measure.pairs import describe, pairs_of
 from pytest_retrieval_robust.measure.query_keys import query_arrays
 from pytest_retrieval_robust.measure.strata import merged
+from pytest_retrieval_robust.measure.strata_lines import strata_lines
 
 
 @dataclass(frozen=True)
@@ -184,3 +185,23 @@ def test_wrong_stratifications_are_refused_before_anything_is_measured(
 def test_a_smallest_group_is_a_whole_number_of_at_least_one(smallest: Any) -> None:
     with pytest.raises(DatasetError, match="smallest_group of own as a whole number"):
         pairs_of(own("ABAB", smallest_group=smallest))
+
+
+def test_texts_of_reports_are_no_groups() -> None:
+    @dataclass(frozen=True)
+    class WithTexts(OwnDataset):
+        @property
+        def reports(self) -> list[str]:
+            return [f"No finding of  any kind {number}." for number in range(6)]
+
+    words = [f"No finding of any kind {number // 3}." for number in range(6)]
+    patients = [f"patient {number}" for number in range(6)]
+    with pytest.raises(DatasetError, match="got the text of a report") as error:
+        pairs_of(WithTexts(words, patients))
+    assert "any kind" not in str(error.value)
+
+
+def test_names_of_groups_cannot_write_over_what_is_shown() -> None:
+    dataset = own(["\x1b[2JA"] * 4 + ["B"] * 4)
+    lines = list(strata_lines(pairs_of(dataset).strata))
+    assert lines[1:] == ["    \\x1b[2JA: 4, 4", "    B: 4, 4"]

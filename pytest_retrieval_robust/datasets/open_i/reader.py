@@ -95,21 +95,24 @@ def _from_xml(
     name: str, source: Path, locate: FolderImages | None, view_table: Path | None
 ) -> SourceData:
     from .._files.values import require_unique
+    from .._files.views import view_of
     from .report_xml import read_reports
 
     reports = read_reports(source, name)
-    views = {} if view_table is None else _views(view_table)
+    positions = {} if view_table is None else _positions(view_table)
+    projections = [""]
     images = [(report.id, image) for report in reports for image in report.images]
     rows: list[ImageRow] = []
     for number, (study, image) in enumerate(images, 1):
         # Views and files are found by what all spellings of an image share.
         key = image_key(image)
+        projections.append(positions.get(key, ""))
         rows.append(
             ImageRow(
                 id=image,
                 study=study,
                 patient=study,
-                view=views.get(key, ""),
+                view=view_of(projections[number]),
                 location=key,
                 row=number,
             )
@@ -125,6 +128,7 @@ def _from_xml(
         locate=locate,
         read_labels=lambda: {report.id: report.labels for report in reports},
         counts=_counts(reports),
+        strata={} if view_table is None else {"projection": projections},
     )
 
 
@@ -143,14 +147,13 @@ def _counts(reports: Sequence[Report]) -> dict[str, int]:
     }
 
 
-def _views(table: Path) -> dict[str, str]:
-    """Image key -> view."""
+def _positions(table: Path) -> dict[str, str]:
+    """Image key -> view position as written."""
     from .._files.tables import read_columns
-    from .._files.views import view_of
 
     columns = ["imageid", "View Position"]
     rows = read_columns(table, columns, title="the table of views")
-    return {image_key(image): view_of(position) for _, (image, position) in rows}
+    return {image_key(image): position for _, (image, position) in rows}
 
 
 def _from_tables(name: str, folder: Path, locate: FolderImages | None) -> SourceData:

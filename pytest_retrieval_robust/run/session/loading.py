@@ -176,7 +176,7 @@ class Loader:
     def pairs(self, name: str) -> Pairs:
         """The part of a data set that is evaluated; all models share its lists."""
         from ...measure.pairs import pairs_of
-        from ...measure.strata import strata_warnings
+        from ...measure.strata_lines import strata_warnings
 
         if name not in self._pairs:
             limit = self._state.settings.limit

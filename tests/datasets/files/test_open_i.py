@@ -72,9 +72,13 @@ def test_the_real_texts(
 
 
 def test_the_real_views() -> None:
-    dataset = opened(view="frontal", views=real_data() / "nlmcxr_dicom_metadata.csv.gz")
+    views = real_data() / "nlmcxr_dicom_metadata.csv.gz"
+    dataset = opened(view="frontal", views=views, strata=["projection"])
     assert dataset.counts["view frontal"] == 4016  # PA 3,593 and AP 423 in the table
     assert dataset.counts["view lateral"] == 717 + 119 + 29 + 2
+    (projection,) = dataset.stratifications
+    assert projection.groups == ("AP", "PA")
+    assert projection.image_codes.min() == 0
 
 
 def test_the_most_frequent_text() -> None:
