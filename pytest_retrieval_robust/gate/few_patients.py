@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from ..core.verdict import Verdict
 from ..core.words import counted
-from ..retrieval.patients import FEWEST_DEGREES, are_too_few, patients_needed
 
 
 @dataclass(frozen=True)
@@ -21,6 +20,9 @@ class FewPatients:
         cls, count: int | None, degrees_of_freedom: float | None
     ) -> FewPatients | None:
         """These patients, if they are too few. None stands for those who do not repeat."""
+        # Late, because a policy is read where nothing needs numpy.
+        from ..retrieval.patients import are_too_few
+
         if count is None or degrees_of_freedom is None:
             return None
         return (
@@ -50,6 +52,8 @@ def unless_patients_are_too_few(verdict: Verdict, few: FewPatients | None) -> Ve
 
 
 def _sentence(verdict: Verdict, observed: float, few: FewPatients) -> str:
+    from ..retrieval.patients import FEWEST_DEGREES, patients_needed
+
     case = verdict.case
     subject = f"{case.model} on {case.dataset}, {case.occluder}, {verdict.gate}"
     patients = counted(few.count, "patient")
