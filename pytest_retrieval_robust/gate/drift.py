@@ -72,15 +72,14 @@ class DriftLimit:
         )
 
     def _sentence(self, drift: DriftOutcome, passes: bool) -> str:
-        words = "within" if passes else "above"
-        if drift.refused:
-            words = "with the limit at"
+        assert drift.largest is not None  # `judge` saw that there is a file
+        is_near = drift.largest <= self.maximum
         parts = [
             (
                 f"{drift.model} beside {drift.file}: the largest 1 - cosine of"
                 f" {drift.inputs} fixed pictures and sentences is"
-                f" {drift.largest:.2g}{_worst(drift)}, {words}"
-                f" {'' if drift.refused else 'the limit of '}{self.maximum:g}."
+                f" {drift.largest:.2g}{_worst(drift)}, {_WORDS[is_near]} the limit of"
+                f" {self.maximum:g}."
             )
         ]
         if drift.refused:
@@ -93,6 +92,9 @@ class DriftLimit:
                 f" `{_command(drift)}` if the change is meant."
             )
         return " ".join(parts)
+
+
+_WORDS = {True: "within", False: "above"}
 
 
 def _command(drift: DriftOutcome) -> str:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_retrieval_robust.run.commands.init import suite_folder
+
 from ..datasets.files import trees, trees_beyond
 from .pages import ROOT, block
 
@@ -111,6 +113,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Project:
     (suite / "test_recall.py").write_text(_python("README.md", 0))
     (suite / "test_fixtures.py").write_text(_python("docs/extending.md", 9))
     (suite / "test_breaking.py").write_text(_python("docs/breaking.md", 1))
+    shutil.copyfile(suite_folder() / "test_drift.py", suite / "test_drift.py")
     (suite / "robust.toml").write_text(POLICY)
     for place in (folder, suite):
         (place / "stricter.toml").write_text(STRICTER)
