@@ -26,9 +26,11 @@ lint: $(READY)
 	$(VENV)/bin/mypy
 
 NIGHTLY_ARGS ?=
+NIGHTLY_PATIENTS_ARGS ?=
 
 nightly: $(READY)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m benchmarks.gate_rates $(NIGHTLY_ARGS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m benchmarks.gate_rates_patients $(NIGHTLY_PATIENTS_ARGS)
 
 PYTHON_OLDEST ?= $(shell command -v python3.10 || echo $(PYTHON))
 COMPAT_ARGS ?=

@@ -240,8 +240,8 @@ class Verdict:
     probability of 0.8.
     """
     more_queries: int | None = None
-    """How many more queries an inconclusive gate would take to be decided, should the
-    observed value stay.
+    """How many more queries an inconclusive gate would take to be decided with a
+    probability of 0.8, should the observed value stay.
     """
     tolerated: bool = False
     """Whether it is inconclusive and the policy lets that pass."""

@@ -7,7 +7,7 @@ import math
 from ..core.cases import Family, level_word, levels_word
 from ..core.verdict import GateKind
 from ..core.words import counted
-from ..retrieval.intervals import Estimate
+from ..retrieval.intervals import POWER, Estimate
 
 QUANTITIES = {
     GateKind.RECALL: "Recall@{k}",
@@ -44,7 +44,10 @@ def settled_by(more_queries: int | None) -> str:
     if more_queries is None:
         return ""
     queries = counted(more_queries, "more query", "more queries")
-    return f"; should the value stay, about {queries} would settle it"
+    return (
+        f"; should the value stay, about {queries} would settle it with a probability of"
+        f" {POWER:g}"
+    )
 
 
 def bounds_in_words(

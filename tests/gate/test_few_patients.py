@@ -24,9 +24,10 @@ from pytest_retrieval_robust.retrieval.paired_power import (
 )
 from pytest_retrieval_robust.retrieval.power import detectable_loss_of_hits
 
+from ..reports.records import compared
 from ..saved_runs import make_run
 from .test_comparison import policy
-from .test_counterfactual_gates import CLEAN, compared
+from .test_counterfactual_gates import CLEAN
 
 BY_BOUND = """
 [[gate]]
