@@ -68,7 +68,10 @@ def _draw(figure: Figure, rows: Sequence[PlannedRow], power: float) -> None:
             )
     axes.axhline(100 * power, color="0.5", linewidth=0.6, linestyle="--", label="_")
     axes.set_xscale("log")
-    axes.set_ylim(0, 100)
+    # The usual labels of such an axis are formulas, which the style leaves as text.
+    axes.xaxis.set_major_formatter(lambda queries, _: f"{queries:,.0f}")
+    axes.xaxis.set_minor_formatter("")
+    axes.set_ylim(0, 102)
     axes.set_xlabel("queries")
     axes.set_ylabel("probability of passing (%)")
     figure.legend(loc="outside lower center", ncols=1, **LEGEND)

@@ -190,7 +190,9 @@ def test_a_policy_is_planned_gate_by_gate(
     assert {row["reason"] for row in floor_of_0} == {
         "A floor of 0 takes the gate away."
     }
-    assert "probability of passing" in figure.read_text()
+    drawn = figure.read_text()
+    assert "probability of passing" in drawn
+    assert "mathdefault" not in drawn
     # What verdicts of floors say of themselves is near: both go from the same number.
     judged = judge_run(
         project.candidate.run, _policy(policy), Against(project.baseline.run)
