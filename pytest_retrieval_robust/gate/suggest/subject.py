@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
@@ -27,7 +27,7 @@ from .least import (
 from .margins import suggested_margin
 from .numbers import Number, columns_of, numbers_of
 from .shared_risk import deviate_of_one, shared_deviate
-from .suggested import Suggested
+from .suggested import Place, Suggested
 
 _SHOWN_CONFIDENCE = 0.975
 """Of each end of an interval of 95 %."""
@@ -112,17 +112,16 @@ class Subject:
         apart.
         """
         deviate = shared_deviate(self._columns(), risk)
-        least: dict[object, Suggested] = {}
+        of_seeds: dict[tuple[Place, GateKind, int], list[Suggested | None]] = {}
         for _, _, numbers in self._numbers:
             for number in numbers:
-                suggested = self._floor(number, deviate)
-                if suggested is None:
-                    continue
-                known = least.get(suggested.key)
-                if known is not None:
-                    suggested = _lower(known, suggested)
-                least[suggested.key] = suggested
-        yield from least.values()
+                key = (number.place, number.kind, number.k)
+                of_seeds.setdefault(key, []).append(self._floor(number, deviate))
+        for floors in of_seeds.values():
+            known = [floor for floor in floors if floor is not None]
+            # What one seed cannot meet would fail the others' gate too.
+            if len(known) == len(floors):
+                yield _lowest(known)
 
     def _floor(self, number: Number, deviate: float) -> Suggested | None:
         floor = self._minimum(number, deviate)
@@ -215,9 +214,11 @@ def _perturbation(curve: Curve) -> tuple[str, str]:
     return curve.family, curve.clean.case.occluder
 
 
-def _lower(known: Suggested, other: Suggested) -> Suggested:
-    """The lower of the floors of two seeds."""
-    assert isinstance(known.limit, Floor)
-    assert isinstance(other.limit, Floor)
-    lower = known if known.limit.minimum <= other.limit.minimum else other
-    return replace(lower, seeds=known.seeds + 1)
+def _lowest(floors: Sequence[Suggested]) -> Suggested:
+    """The lowest of the floors of several seeds."""
+
+    def minimum(suggested: Suggested) -> float:
+        assert isinstance(suggested.limit, Floor)
+        return suggested.limit.minimum
+
+    return replace(min(floors, key=minimum), seeds=len(floors))

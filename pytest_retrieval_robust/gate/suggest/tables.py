@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 from pathlib import Path
 
 from ...core.config_file import ConfigFile
@@ -66,8 +65,9 @@ def _table(place: Place, suggested: Sequence[Suggested], asked: Asked) -> Iterat
     # Margins are decided by bound whatever `decide` says.
     if asked.decide == "bound" or GateKind.BASELINE in kinds:
         yield f"confidence = {asked.confidence!r}"
-    for kind, group in groupby(suggested, key=lambda each: each.gate.kind):
-        limits = list(group)
+    # A key may stand once in a table.
+    for kind in dict.fromkeys(each.gate.kind for each in suggested):
+        limits = [each for each in suggested if each.gate.kind is kind]
         for each in limits:
             yield comment(_origin(each))
         yield f"{kind.value} = {_limits(limits)}"

@@ -54,7 +54,9 @@ def test_a_floor_of_a_curve_lies_further_below_than_its_bound() -> None:
         Estimate(0.95, 0.93, 0.97, 0.01, 500),
     )
     assert floor_of_curve(*near_all, "point", 0.95) == 0.921
-    assert floor_of_curve(*near_all, "bound", 0.95) < 0.921 - 0.02 * 1.2
+    by_bound = floor_of_curve(*near_all, "bound", 0.95)
+    assert by_bound is not None
+    assert by_bound < 0.921 - 0.02 * 1.2
 
 
 def test_a_curve_without_bounds_has_no_floor() -> None:

@@ -31,6 +31,8 @@ from pytest_retrieval_robust.gate.suggest.suggestions import (
 )
 from pytest_retrieval_robust.gate.suggest.written import as_toml
 from pytest_retrieval_robust.gate.toml import read_policy
+from pytest_retrieval_robust.measure.sweep.scores import scores_of
+from pytest_retrieval_robust.retrieval.bootstrap import Clusters
 
 from ...reports.records import compared_in
 from ...saved_runs import Made, make_run
@@ -209,6 +211,28 @@ def test_of_several_seeds_the_lowest_floor_is_taken(tmp_path: Path) -> None:
     # Level 0 is one cell for all seeds.
     assert floors["recall@10 image-to-report 0.0"].seeds == 1
     assert suggestions.models[0].gates == 1 + 3 * 2 * 2
+    assert judged(made.run, as_toml(suggestions), tmp_path).release.is_green
+
+
+def test_a_number_that_one_seed_has_no_floor_of_has_none(tmp_path: Path) -> None:
+    """No selector tells seeds apart, so that a floor would fail that seed."""
+    made = make_run(tmp_path / "store", 150, seeds=(0, 1))
+    nothing = np.full(150, 100)
+    made.store.save("nothing", image_ranks=nothing, report_ranks=nothing)
+    patients = Clusters.of(np.arange(150))
+    queries = np.arange(150)
+    scores = scores_of(nothing, queries, queries, (1, 10), patients)
+    outcomes = tuple(
+        replace(each, ranks_key="nothing", image_to_report=scores)
+        if (each.case.level, each.case.seed) == (0.4, 0)
+        else each
+        for each in made.run.measured.outcomes
+    )
+    made = made.measured(outcomes=outcomes)
+    suggestions = suggest(made.run, Asked(directions=FORWARD))
+    floors = limits(suggestions)
+    assert "recall@10 image-to-report 0.2" in floors
+    assert "recall@10 image-to-report 0.4" not in floors
     assert judged(made.run, as_toml(suggestions), tmp_path).release.is_green
 
 
