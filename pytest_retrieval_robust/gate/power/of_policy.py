@@ -20,7 +20,7 @@ from ..difference import Errors, NotComparable
 from ..evidence import hits_of
 from ..floors import Floor
 from ..pairing import Run
-from ..plan import PlannedGate, baseline_gates
+from ..plan import PlannedGate, paired_gates
 from ..policy import Policy
 from .observed import ObservedHits, ObservedPairs
 from .planned import GatePower
@@ -32,7 +32,7 @@ _STATISTICS = {
     GateKind.HALF_LEVEL: Statistic.HALF_LEVEL,
     GateKind.SLOPE: Statistic.SLOPE,
 }
-_ZERO_IS_A_LIMIT = (GateKind.SLOPE, GateKind.BASELINE)
+_ZERO_IS_A_LIMIT = (GateKind.SLOPE, GateKind.BASELINE, GateKind.REFERENCE)
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def policy_rows(
     """
     plan = observed.run.measured.plan
     all_planned = policy.planned(plan)
-    gates_of = baseline_gates(all_planned)
+    gates_of = paired_gates(all_planned)
     judged = {(verdict.case, verdict.gate): verdict for verdict in verdicts}
     for planned in all_planned:
         gate = str(planned.gate)

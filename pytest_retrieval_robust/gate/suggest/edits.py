@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ...core.counterfactual_outcomes import CounterfactualOutcome, WinShare
-from ...retrieval.intervals import Estimate, proportion
+from ...core.counterfactual_outcomes import (
+    CounterfactualOutcome,
+    WinShare,
+    degrees_of_freedom,
+)
+from ...retrieval.intervals import proportion
 from ..limits import CounterfactualFloor, DistractorFloor
 from .asked import Asked
 from .least import confidence_at, floor_of_share
@@ -25,7 +29,13 @@ def suggested_of_edits(
     for outcome in outcomes:
         place = _place(outcome)
         for kind, share in _win_shares(outcome):
-            estimate = _estimate(share.share, share.images, confidence, share.effective)
+            estimate = proportion(
+                share.share,
+                share.images,
+                confidence,
+                share.images / share.effective,
+                degrees_of_freedom(share),
+            )
             floor = floor_of_share(estimate, deviate, asked.decide, asked.confidence)
             if floor:
                 limit = CounterfactualFloor(kind, floor)
@@ -41,8 +51,12 @@ def suggested_of_edits(
         k = asked.ks[-1]
         if not recall.distractors or k not in recall.recall:
             continue
-        estimate = _estimate(
-            recall.recall[k], recall.queries, confidence, recall.effective[k]
+        estimate = proportion(
+            recall.recall[k],
+            recall.queries,
+            confidence,
+            recall.queries / recall.effective[k],
+            degrees_of_freedom(recall),
         )
         floor = floor_of_share(estimate, deviate, asked.decide, asked.confidence)
         if floor:
@@ -54,12 +68,6 @@ def suggested_of_edits(
                 recall.queries,
                 _independent(recall.effective[k], recall.queries),
             )
-
-
-def _estimate(
-    share: float, images: int, confidence: float, effective: float
-) -> Estimate:
-    return proportion(share, images, confidence, images / effective)
 
 
 def _independent(effective: float, images: int) -> int:

@@ -15,10 +15,11 @@ from ...core.verdict import DecidedBy
 from ...retrieval.curve import half_level
 from ...retrieval.intervals import (
     Estimate,
-    detectable_loss_of_share,
-    normal_quantile,
+    deviates,
     proportion,
 )
+from ...retrieval.patients import PatientSizes
+from ...retrieval.power import detectable_loss_of_share
 from ...retrieval.prediction import effective_queries, least_predicted_share
 from ..curve_statistics import Floats
 from .numbers import above_half, refined
@@ -47,8 +48,9 @@ def floor_of_share(
         return None
     least = least_predicted_share(estimate.value, queries, deviate)
     if decide == "bound":
-        effect = estimate.queries / queries
-        least = proportion(least, estimate.queries, confidence, effect).low
+        df = estimate.degrees_of_freedom
+        effect = estimate.queries / (estimate.effective or queries)
+        least = proportion(least, estimate.queries, confidence, effect, df).low
     return rounded_down(least, estimate.value - least)
 
 
@@ -66,10 +68,10 @@ def floor_of_curve(
     loss = math.sqrt(2) * (far.high - far.low) / 2
     if decide == "bound":
         # A sample that has lost hits varies more, so that its bound is further away.
-        z = normal_quantile(confidence)
-        error = max(0.0, far.value - near.low) / z
+        away = near.deviates(confidence)
+        error = max(0.0, far.value - near.low) / away
         share = min(far.value, 1.0)
-        loss = detectable_loss_of_share(loss, z, error, share, far.queries)
+        loss = detectable_loss_of_share(loss, away, error, share, far.queries)
     return rounded_down(max(0.0, far.value - loss), loss)
 
 
@@ -77,6 +79,7 @@ def floor_of_half_level(
     levels: Sequence[float],
     values: Floats,
     recalls: Floats,
+    patients: PatientSizes,
     deviate: float,
     decide: DecidedBy,
     confidence: float,
@@ -85,13 +88,16 @@ def floor_of_half_level(
     comes down to half of its recall at level 0; the last level where it does not.
 
     `values` are the (1, L) recalls of the curve, `recalls` those of (B, L) resamples.
-    None where nothing is hit at level 0.
+    None where nothing is hit at level 0, or there is a single patient.
     """
-    deviates = math.sqrt(2) * deviate
+    df = patients.degrees_of_freedom
+    away = math.sqrt(2) * deviates(confidence_at(deviate), df)
     if decide == "bound":
-        deviates += normal_quantile(confidence)
-    spread = above_half(levels, recalls).std(axis=0)
-    lowered = above_half(levels, values)[0] - deviates * spread
+        away += deviates(confidence, df)
+    if not math.isfinite(away):
+        return None
+    spread = above_half(levels, recalls).std(axis=0) * patients.expansion
+    lowered = above_half(levels, values)[0] - away * spread
     if lowered[0] <= 0:
         return None
     grid, _ = refined(levels)

@@ -10,7 +10,7 @@ import numpy as np
 from ...core.cases import Direction
 from ...core.verdict import GateKind
 from ...retrieval.curve import Curve
-from ...retrieval.intervals import Estimate, normal_quantile
+from ...retrieval.intervals import Estimate
 from ..chance import least_by_chance
 from ..curve_statistics import estimate_of
 from ..evidence import Evidence
@@ -43,9 +43,11 @@ def suggested_margin(
     # An equally good model loses as much as it wins. Where hits agree at c, a difference
     # varies 2 (1 - c) times as much as one recall.
     apart = math.sqrt(2 * (1 - AGREEMENT))
-    # At the deviate of the prediction, as the bounds of that confidence are.
-    error = (pooled.high - pooled.low) / 2 / deviate
-    reach = apart * error * (deviate + normal_quantile(asked.confidence))
+    # How far two samples vary, and how far away the bound of the second one lies.
+    predicted = pooled.deviates(confidence_at(deviate))
+    reach = apart * pooled.error * (predicted + pooled.deviates(asked.confidence))
+    if not math.isfinite(reach):
+        return
     margin = rounded_up(reach, reach)
     least = max(
         least_by_chance(curve, direction, GateKind.RECALL, k) for curve in curves
@@ -55,12 +57,12 @@ def suggested_margin(
     clusters = evidence.clusters(
         curves[0].clean.case.dataset, direction, pooled.queries
     )
-    z = normal_quantile(0.975)
+    shown = pooled.deviates(0.975) * pooled.error
     yield Suggested(
         Place.over_levels(curves[0].outcomes[-1].case, direction),
         BaselineLimit(k, margin),
         pooled.value,
-        (pooled.value - z * error, pooled.value + z * error),
+        (pooled.value - shown, pooled.value + shown),
         pooled.queries,
         clusters.count,
         len(curves),
@@ -85,6 +87,10 @@ def _pooled_recall(
     recalls = [
         outcome.recall(k, direction) for curve in curves for outcome in curve.outcomes
     ]
-    queries = curves[0].clean.scores(direction).queries
+    clean = curves[0].clean
+    queries = clean.scores(direction).queries
+    clusters = evidence.clusters(clean.case.dataset, direction, queries)
     pooled = np.mean(means, axis=0)
-    return estimate_of(float(np.mean(recalls)), pooled, queries, confidence)
+    return estimate_of(
+        float(np.mean(recalls)), pooled, clusters.patient_sizes, confidence
+    )

@@ -12,6 +12,7 @@ import numpy as np
 from ...core.cases import DIRECTIONS, Direction
 from ...core.counterfactual_outcomes import CounterfactualOutcome
 from ...core.verdict import GateKind
+from ...retrieval.bootstrap import Clusters
 from ...retrieval.curve import Curve
 from ..curve_statistics import Floats
 from ..limits import Floor
@@ -154,6 +155,7 @@ class Subject:
                 number.curve.levels,
                 np.array([list(values)]),
                 recalls,
+                self._clusters(number.direction, number.queries).patient_sizes,
                 deviate,
                 decide,
                 confidence,
@@ -169,7 +171,10 @@ class Subject:
         return floor_of_curve(far, near, decide, confidence)
 
     def _patients(self, direction: Direction, queries: int) -> int:
-        return self.run.evidence.clusters(self.dataset, direction, queries).count
+        return self._clusters(direction, queries).count
+
+    def _clusters(self, direction: Direction, queries: int) -> Clusters:
+        return self.run.evidence.clusters(self.dataset, direction, queries)
 
     def _is_whole(self, curve: Curve) -> bool:
         return curve.levels == self.run.measured.plan.levels_of(curve.family)

@@ -150,6 +150,6 @@ def _objections(suggested: Suggested, verdicts: list[Verdict]) -> Iterator[str]:
             " nothing, because the name is read as a glob."
         )
     for verdict in verdicts:
-        is_uncompared = verdict.gate.kind.needs_baseline
+        is_uncompared = verdict.gate.kind.compared_with is not None
         if verdict.verdict != "pass" and not is_uncompared:
             yield verdict.sentence

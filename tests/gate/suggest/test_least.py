@@ -17,8 +17,10 @@ from pytest_retrieval_robust.gate.suggest.least import (
 )
 from pytest_retrieval_robust.retrieval.curve import half_level
 from pytest_retrieval_robust.retrieval.intervals import Estimate, proportion
+from pytest_retrieval_robust.retrieval.patients import PatientSizes
 
 LEVELS = (0.0, 0.2, 0.4)
+ALONE = PatientSizes(np.ones(500, dtype=np.int64))
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
@@ -76,7 +78,7 @@ def test_the_floor_of_a_half_level_is_as_low_as_lower_curves_have_it() -> None:
     values = (0.9, 0.6, 0.2)
     recalls = resamples(values, 0.02)
     floor = floor_of_half_level(
-        LEVELS, np.array([values]), recalls, 1.645, "point", 0.95
+        LEVELS, np.array([values]), recalls, ALONE, 1.645, "point", 0.95
     )
     again = recalls + recalls[::-1] - np.array(values)
     drawn = [half_level(LEVELS, row.tolist()) or 0.4 for row in again]
@@ -85,11 +87,11 @@ def test_the_floor_of_a_half_level_is_as_low_as_lower_curves_have_it() -> None:
 
 def test_a_half_level_beyond_the_levels_has_the_last_one_as_its_floor() -> None:
     values = (0.9, 0.88, 0.86)
-    arguments = (LEVELS, np.array([values]), resamples(values, 0.02), 1.645)
+    arguments = (LEVELS, np.array([values]), resamples(values, 0.02), ALONE, 1.645)
     assert floor_of_half_level(*arguments, "point", 0.95) == 0.4
 
 
 def test_a_model_that_may_find_nothing_has_no_half_level() -> None:
     values = (0.02, 0.01, 0.01)
-    arguments = (LEVELS, np.array([values]), resamples(values, 0.02), 3.0)
+    arguments = (LEVELS, np.array([values]), resamples(values, 0.02), ALONE, 3.0)
     assert floor_of_half_level(*arguments, "point", 0.95) is None
