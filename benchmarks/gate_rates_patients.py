@@ -6,7 +6,7 @@ candidates that are worse by exactly the margin are drawn, many at once, and jud
 bounds of cells and of Recall@k are the package's own; those of pooled gates are its
 bootstrap over all pairs together (`tests/gate/test_gate_rates_patients.py` compares both).
 The exit code is 1 where a rate is outside of what is promised by more than the number of
-pairs explains. The whole grid takes five minutes on two cores, `--quick` a fifth.
+pairs explains. The whole grid takes five minutes on two cores, `--quick` a third.
 """
 
 from __future__ import annotations
@@ -295,7 +295,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pairs", type=int, default=1000, help="per setting")
+    parser.add_argument("--pairs", type=int, default=600, help="per setting")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="200 pairs per setting")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
