@@ -32,8 +32,9 @@ FEWEST_DEGREES = 5.0
 
 Where five patients have most of the queries and a patient's are nearly all alike (4.2),
 24 % of candidates that lost as much as the margin were released in a simulation, and
-intervals of 95 % held in 70 %: the patients that are left look as if nothing varied. From
-7 on it was 4 % at most. E. Tipton (Psychological Methods 20, 2015) draws the line at 4.
+intervals of 95 % held in 70 %: the patients that are left look as if nothing varied. With
+8 equal patients (7) it was 3 %. The line is no guarantee: 20 equal patients (19) whose
+queries are as alike released 8 %. E. Tipton (Psychological Methods 20, 2015) draws the line at 4.
 """
 _NEXT_TO_NOTHING = 1e-300
 """A share that still has a normal quantile."""

@@ -408,7 +408,7 @@ class VerdictForm(_Form):
     probability of 0.8.
     """
     more_queries: int | None
-    """How many more queries would decide it, should the value stay."""
+    """How many more queries would decide it with a probability of 0.8, should the value stay."""
     tolerated: bool
     weak: bool
     """Half of what it guards could be lost unnoticed."""
