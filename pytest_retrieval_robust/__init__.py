@@ -110,7 +110,7 @@ if TYPE_CHECKING:
     from .texts.noise import TextNoiseEntry as TextNoiseEntry
     from .texts.noise.report_noise import ReportNoise as ReportNoise
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "dataset_from_lists": "measure.api",

@@ -62,7 +62,7 @@ def _shown_content(cls: type) -> Iterator[str]:
     for field in dataclasses.fields(cls):
         is_content = field.name in CONTENT or "Path" in str(field.type)
         # A number of texts, or the place of one, says nothing of them.
-        is_number = str(field.type).startswith("int")
+        is_number = str(field.type).startswith(("int", "Count"))
         if field.repr and is_content and not is_number:
             yield f"{cls.__name__}.{field.name}"
 

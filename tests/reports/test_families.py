@@ -424,7 +424,8 @@ def test_a_figure_has_a_column_per_perturbation_with_its_own_axis(
     run: RunRecord,
 ) -> None:
     drawn = [line for line in series_of(run) if line.direction == "image-to-report"]
-    figure = _draw(Figure(), _Sheet.of(drawn, [10]))
+    figure = Figure()
+    _draw(figure, _Sheet.of(drawn, [10]))
     labels = [axes.get_xlabel() for axes in figure.axes]
     assert labels == ["image area hidden (%)", *3 * ["severity (0 to 1)"]]
     assert [np.max(axes.lines[0].get_xdata()) for axes in figure.axes] == [40, 1, 1, 1]
