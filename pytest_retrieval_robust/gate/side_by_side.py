@@ -19,7 +19,8 @@ from .contenders import (
     nearest,
 )
 from .pairing import Run
-from .standings import Question, Standings, shared_k, stand
+from .ranked_table import shared_k, stand
+from .standings import Question, Standings
 
 
 @dataclass(frozen=True, repr=False)

@@ -13,7 +13,8 @@ from ...core.atomic_files import whole_file
 from ...gate.policy import Policy
 from ...gate.record import Against, judge_run
 from .._text import plain
-from ..html.page import Assets, environment, render_html
+from ..html.page import render_html
+from ..html.rendering import Assets, environment
 from ..paper_table import csv_text
 from .board import PAGES, Board, BoardTable, Row
 from .picture import picture

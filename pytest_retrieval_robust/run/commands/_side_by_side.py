@@ -168,15 +168,7 @@ def _why_alone(table: Table) -> str:
 
 
 def _wrapped(sentence: str) -> list[str]:
-    from textwrap import wrap
-
     from ...core.shown import plain
+    from ...reports.terminal.lines import wrapped
 
-    # Values are copied from here: they are never broken.
-    return wrap(
-        plain(sentence),
-        80,
-        subsequent_indent="  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return wrapped(plain(sentence))
