@@ -115,12 +115,12 @@ def _check_inputs(file: Path, fingerprint: Fingerprint) -> None:
         ("pictures", fingerprint.pictures, list(pixel_arrays())),
         ("sentences", fingerprint.sentences, list(SENTENCES)),
     ):
-        found = [mark.name for mark in marks]
-        if len(found) != len(names):
+        saved_names = [mark.name for mark in marks]
+        if len(saved_names) != len(names):
             raise _refusal(
-                file, f"{len(names)} {kind}", f"{len(found)}", fingerprint.model
+                file, f"{len(names)} {kind}", f"{len(saved_names)}", fingerprint.model
             )
-        if found != names:
+        if saved_names != names:
             raise _refusal(
                 file, f"the {kind} of this version", "others", fingerprint.model
             )

@@ -69,14 +69,14 @@ def compare_many(parsed: argparse.Namespace) -> tuple[int, str]:
 
     Raises `RobustError` for a run that cannot be read, or that is given twice.
     """
-    found = asked(parsed, _entries(parsed))
-    tables = [table for table in found.tables if len(table.names) > 1]
+    compared = asked(parsed, _entries(parsed))
+    tables = [table for table in compared.tables if len(table.names) > 1]
     if parsed.picture is not None and tables:
         _write_picture(parsed.picture, tables)
     status = 0 if tables else 2
     if parsed.json:
-        return status, f"{json.dumps(_as_json(found, tables), indent=2)}\n"
-    lines = [*_table_lines(tables, parsed.verbose), *_apart_lines(found)]
+        return status, f"{json.dumps(_as_json(compared, tables), indent=2)}\n"
+    lines = [*_table_lines(tables, parsed.verbose), *_apart_lines(compared)]
     return status, "".join(f"{line}\n" for line in lines)
 
 
@@ -112,7 +112,7 @@ def _write_picture(path: Path, tables: Sequence[Table]) -> None:
         part.write_text(text, encoding="utf-8", newline="")
 
 
-def _as_json(found: SideBySide, tables: Sequence[Table]) -> dict[str, object]:
+def _as_json(compared: SideBySide, tables: Sequence[Table]) -> dict[str, object]:
     written = []
     for table in tables:
         standings = table.standings
@@ -129,12 +129,12 @@ def _as_json(found: SideBySide, tables: Sequence[Table]) -> dict[str, object]:
         )
     alone = [
         {"name": table.names[0], "reason": _why_alone(table)}
-        for table in found.tables
+        for table in compared.tables
         if len(table.names) == 1
     ]
     return {
         "tables": written,
-        "apart": [*alone, *(apart.as_json() for apart in found.apart)],
+        "apart": [*alone, *(apart.as_json() for apart in compared.apart)],
     }
 
 
@@ -149,12 +149,12 @@ def _table_lines(tables: Sequence[Table], verbose: bool) -> Iterator[str]:
         yield ""
 
 
-def _apart_lines(found: SideBySide) -> Iterator[str]:
+def _apart_lines(compared: SideBySide) -> Iterator[str]:
     """Models that stand beside no other, with the reason."""
-    for table in found.tables:
+    for table in compared.tables:
         if len(table.names) == 1:
             yield from _wrapped(f"{table.names[0]} stands alone. {_why_alone(table)}")
-    for apart in found.apart:
+    for apart in compared.apart:
         yield from _wrapped(f"{apart.name} was left out. {apart.reason}")
 
 
