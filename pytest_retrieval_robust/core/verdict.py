@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from .cases import BREAKING, DIRECTIONS, Case, Direction, Json
 from .errors import ArgumentError
-from .gate_kind import GateKind as GateKind  # whoever reads verdicts finds it here too
+from .gate_kind import GateKind as GateKind  # readers of verdicts find it here too
 from .outcomes import finite
 
 VerdictName: TypeAlias = Literal["pass", "fail", "inconclusive", "ungated"]
