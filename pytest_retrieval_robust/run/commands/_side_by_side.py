@@ -104,12 +104,10 @@ def _entries(parsed: argparse.Namespace) -> list[Entry]:
 
 
 def _write_picture(path: Path, tables: Sequence[Table]) -> None:
-    from ...core.atomic_files import whole_file
+    from ...core.atomic_files import write_whole_text
     from ...reports.leaderboard.picture import standalone
 
-    with whole_file(path) as part:
-        text = standalone([table.standings for table in tables])
-        part.write_text(text, encoding="utf-8", newline="")
+    write_whole_text(path, standalone([table.standings for table in tables]))
 
 
 def _as_json(compared: SideBySide, tables: Sequence[Table]) -> dict[str, object]:
