@@ -20,8 +20,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_retrieval_robust.retrieval.adjusted_p import holm
 from pytest_retrieval_robust.retrieval.bootstrap import Clusters, resampled_means
-from pytest_retrieval_robust.retrieval.intervals import holm, normal_quantile
+from pytest_retrieval_robust.retrieval.intervals import normal_quantile
 from pytest_retrieval_robust.retrieval.rank_intervals import (
     ALPHA,
     AllPairs,

@@ -67,6 +67,12 @@ def whole_file(path: Path) -> Iterator[Path]:
         raise
 
 
+def write_whole_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8 that appears whole, with the ends of its lines as they are."""
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8", newline="")
+
+
 def parts_in(folder: Path) -> Iterator[Path]:
     """The half-written files of this package in a folder, without its subfolders."""
     with suppress(OSError):

@@ -8,8 +8,9 @@ from typing import TypeAlias
 from ..core.roles import Role
 from ..core.verdict import Verdict
 from .accumulated import AccumulatedChange, accumulated_changes
+from .cell_difference import CellDifference
 from .comparability import obstacles, vanished
-from .comparison import CellDifference, Comparison, compare
+from .comparison import Comparison, compare
 from .difference import NotComparable
 from .pairing import Pairing, Run
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 
 import numpy as np
 
-from ..core.cases import DIRECTIONS, Case, Direction, Family, Json
+from ..core.cases import DIRECTIONS, Direction, Family
 from ..core.outcomes import Outcome
 from ..core.roles import Role
 from ..retrieval.curve import Curve
 from .baseline import BaselineLimit
+from .cell_difference import CellDifference, cell_difference
 from .comparability import obstacles
 from .difference import Difference, Errors, NotComparable
 from .error_ratios import PairedErrors
@@ -25,43 +25,6 @@ from .paired_hits import PairedHits
 from .pairing import Orders, Pairing
 from .pairing import Run as Run  # whoever compares runs finds them here too
 from .perturbed import Perturbed, hidden_outcomes
-
-
-@dataclass(frozen=True)
-class CellDifference:
-    """Recall@k of one cell in both runs."""
-
-    case: Case
-    direction: Direction
-    k: int
-    candidate: float
-    baseline: float
-    low: float
-    high: float
-    """Two-sided 95 % interval of candidate - baseline."""
-    wins: int
-    losses: int
-    """Queries that the candidate alone, and the baseline alone, hit."""
-    p: float
-    """Two-sided: exact McNemar; where patients repeat, the score test with their design effect."""
-
-    @property
-    def value(self) -> float:
-        return self.candidate - self.baseline
-
-    def as_json(self) -> Json:
-        return {
-            "case": self.case.as_json(),
-            "direction": self.direction,
-            "k": self.k,
-            "candidate": self.candidate,
-            "baseline": self.baseline,
-            "difference": self.value,
-            "interval": [self.low, self.high],
-            "wins": self.wins,
-            "losses": self.losses,
-            "p": self.p,
-        }
 
 
 def compare(
@@ -108,7 +71,7 @@ class Comparison:
             for direction, k in product(DIRECTIONS, measured_ks):
                 hits = self.paired_hits([outcome], direction, k)
                 if hits is not None:
-                    yield _cell_difference(outcome.case, direction, k, hits)
+                    yield cell_difference(outcome.case, direction, k, hits)
 
     def of_levels(
         self,
@@ -291,22 +254,3 @@ def _asked_words(family: Family) -> str:
     if family == "occlusion":
         return "occluders, levels"
     return "corruptions, severities" if family == "corruption" else "noise, severities"
-
-
-def _cell_difference(
-    case: Case, direction: Direction, k: int, hits: PairedHits
-) -> CellDifference:
-    counts = hits.discordant()
-    low, high = counts.bounds(0.025)
-    return CellDifference(
-        case,
-        direction,
-        k,
-        candidate=float(hits.candidate.mean()),
-        baseline=float(hits.baseline.mean()),
-        low=low,
-        high=high,
-        wins=int(counts.wins),
-        losses=int(counts.losses),
-        p=counts.p,
-    )

@@ -72,21 +72,23 @@ class Setting:
 
     def differences(self, other: Setting) -> tuple[str, ...]:
         """What differs from another setting, as `name=value` of both; the cause first."""
-        found = []
+        differing = []
         for name, own, others in zip(DATA_FACTS, self.facts, other.facts, strict=True):
             if own != others:
-                found.append((f"{DATA_FACTS[name]}: {name}", own, others))
+                differing.append((f"{DATA_FACTS[name]}: {name}", own, others))
         word = "occluder" if self.family == "occlusion" else self.family
         for name in ("perturbation", "levels", "seeds", "precision", "limit"):
             own = getattr(self, name)
             others = getattr(other, name)
             if own != others:
-                found.append((word if name == "perturbation" else name, own, others))
+                differing.append(
+                    (word if name == "perturbation" else name, own, others)
+                )
         if self.family != other.family:
-            found.append(("family", self.family, other.family))
+            differing.append(("family", self.family, other.family))
         return tuple(
             f"{name}={_shown(own)} and there {_shown(others)}"
-            for name, own, others in found
+            for name, own, others in differing
         )
 
     def __str__(self) -> str:

@@ -83,7 +83,9 @@ class DriftLimit:
             )
         ]
         if drift.refused:
-            parts.append(f"It takes on one side alone: {_listed(drift.refused)}.")
+            parts.append(
+                f"The model refuses on one side alone: {_listed(drift.refused)}."
+            )
         parts += _moved_parts(drift.parts)
         if not passes:
             parts += _explanation(drift)
@@ -119,7 +121,7 @@ def _moved_parts(parts: Sequence[DriftPart]) -> list[str]:
 
 def _moved(part: DriftPart) -> str:
     if part.name == "weights":
-        return "The weights moved: the loaded parameters are others."
+        return "The weights moved: the loaded parameters differ."
     subject = "token ids" if part.name == "tokenizer" else "pixels as prepared"
     whose = "sentences" if part.name == "tokenizer" else "pictures"
     head = "The tokenizer" if part.name == "tokenizer" else "The preprocessing"

@@ -61,6 +61,6 @@ def _sentence(verdict: Verdict, observed: float, few: FewPatients) -> str:
     return (
         f"{subject}: {observed:.3f} has no bounds that hold, because its queries are of"
         f" {patients} with {few.degrees_of_freedom:.1f} degrees of freedom, and bounds"
-        f" take {FEWEST_DEGREES:g}. Measure about {needed} patients like these, or"
+        f" need {FEWEST_DEGREES:g}. Measure about {needed} patients like these, or"
         " fewer queries of those that have the most."
     )

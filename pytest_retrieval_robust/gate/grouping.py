@@ -133,11 +133,11 @@ class RunGroups:
             if stratum not in names or codes is None:
                 return NotComparable(_missing(dataset, stratum, names))
             line = names.index(stratum)
-            found = self._strata[dataset][line]
+            recorded = self._strata[dataset][line]
             clusters = self._evidence.clusters(dataset, direction, codes.shape[1])
             groups = []
-            for place, group in enumerate(found.groups):
-                rows = np.flatnonzero(codes[line] == place)
+            for number, group in enumerate(recorded.groups):
+                rows = np.flatnonzero(codes[line] == number)
                 # A group may have images and no report of its own.
                 if len(rows):
                     members = Members(rows, clusters)
@@ -146,7 +146,7 @@ class RunGroups:
                 stratum,
                 tuple(groups),
                 codes[line],
-                tuple(group.name for group in found.groups),
+                tuple(group.name for group in recorded.groups),
             )
         return self._groupings[key]
 

@@ -19,7 +19,8 @@ from .contenders import (
     nearest,
 )
 from .pairing import Run
-from .standings import Question, Standings, shared_k, stand
+from .ranked_table import shared_k, stand
+from .standings import Question, Standings
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,8 +81,8 @@ def side_by_side(
     Raises:
         ArgumentError: No model of the runs was measured with nothing changed.
     """
-    found = by_setting(_named_apart(entries))
-    if not found:
+    by_their_setting = by_setting(_named_apart(entries))
+    if not by_their_setting:
         raise ArgumentError(
             "Expected a model with Recall@k at level 0, got runs or --models without any."
             " Name a run that measured it, as test_recall.py does."
@@ -90,7 +91,8 @@ def side_by_side(
     apart: list[Apart] = []
     before: list[Setting] = []
     # A stable sort: of equally many models in the order of the runs.
-    for setting, contenders in sorted(found.items(), key=lambda item: -len(item[1])):
+    largest_first = sorted(by_their_setting.items(), key=lambda item: -len(item[1]))
+    for setting, contenders in largest_first:
         chosen_k = k or shared_k(contenders)
         if chosen_k is None:
             apart += [
@@ -99,7 +101,7 @@ def side_by_side(
             continue
         question = Question(chosen_k, direction, criterion)
         standings, left_out = stand(setting, contenders, question)
-        apart += [Apart(each.name, found.reason) for each, found in left_out]
+        apart += [Apart(each.name, problem.reason) for each, problem in left_out]
         if standings.rows:
             tables.append(Table(standings, _why_apart(setting, before)))
             before.append(setting)
@@ -118,16 +120,16 @@ def _named_apart(entries: Sequence[Entry]) -> Iterator[tuple[Setting, Contender]
     """The contenders of all entries; those of one name are told apart by their places,
     and by the ids of their runs where these are the same too.
     """
-    found: list[tuple[Entry, Setting, Contender]] = []
+    candidates: list[tuple[Entry, Setting, Contender]] = []
     for entry in entries:
         for setting, contender in contenders_of(entry.run, entry.name, entry.models):
-            found.append((entry, setting, contender))
+            candidates.append((entry, setting, contender))
     # A model stands once per perturbation: what counts is how many runs have its name.
-    named = {(each.name, id(entry)) for entry, _, each in found}
+    named = {(each.name, id(entry)) for entry, _, each in candidates}
     runs_of_name = Counter(name for name, _ in named)
-    placed = {(_placed(entry, each), id(entry)) for entry, _, each in found}
+    placed = {(_placed(entry, each), id(entry)) for entry, _, each in candidates}
     runs_of_place = Counter(name for name, _ in placed)
-    for entry, setting, contender in found:
+    for entry, setting, contender in candidates:
         name = contender.name
         if runs_of_name[name] > 1:
             name = _placed(entry, contender)

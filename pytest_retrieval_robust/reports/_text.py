@@ -53,6 +53,16 @@ def percent(share: float | None, digits: int = 1) -> str:
     return number(100 * share, digits)
 
 
+def points(difference: float) -> str:
+    """A difference of two shares in percentage points, with its sign."""
+    return f"{100 * difference:+.1f}"
+
+
+def points_between(low: float, high: float) -> str:
+    """The interval of a difference: `-1.2 to +3.4`."""
+    return f"{points(low)} to {points(high)}"
+
+
 def level_text(level: float, family: Family = "occlusion") -> str:
     """A level of 0.3 as 30 %, a severity of 0.3 as 0.3."""
     if family == "occlusion":

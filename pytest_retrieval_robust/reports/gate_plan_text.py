@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from textwrap import wrap
 
 from ..core.words import counted
 from ..gate.power.rows import GatePlan, PlannedRow, Today
 from ._text import readable
+from .terminal.lines import wrapped
 
-_WIDTH = 80
 _UNSEEN = "sees no loss at all"
 
 
@@ -101,11 +100,4 @@ def _blindest(plan: GatePlan) -> str | None:
 
 
 def _wrapped(text: str, indent: str) -> Iterator[str]:
-    yield from wrap(
-        readable(text),
-        _WIDTH,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-        drop_whitespace=True,
-    )
+    yield from wrapped(readable(text), indent)

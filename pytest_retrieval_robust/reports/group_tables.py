@@ -10,7 +10,7 @@ from ..core.cases import DIRECTIONS, Case, clean_words
 from ..core.words import counted
 from ..gate.group_numbers import CellGroups, Ends, GroupRecall, k_of_groups
 from ..gate.grouping import SMALL
-from ._text import percent, plain, short
+from ._text import percent, plain, points, points_between, short
 from .edit_tables import cell_name
 from .terminal.lines import Line, Span
 
@@ -63,7 +63,7 @@ def numbers_of(group: GroupRecall) -> list[str]:
     """The numbers under `HEADS`, in %; dashes of a group that is too small."""
     change = _DASH
     if group.difference is not None:
-        change = f"{100 * group.difference:+.1f}"
+        change = points(group.difference)
     return [
         str(group.queries),
         str(group.patients),
@@ -81,7 +81,7 @@ def ends(interval: Ends | None, *, signed: bool = False) -> str:
         return _DASH
     low, high = interval
     if signed and low is not None and high is not None:
-        return f"{100 * low:+.1f} to {100 * high:+.1f}"
+        return points_between(low, high)
     return f"{percent(low)} to {percent(high)}"
 
 
@@ -183,11 +183,12 @@ def _cell_lines(cell: CellGroups) -> Iterator[Line]:
         )
     ]
     for group in cell.groups:
-        size = f"{group.queries} queries, {group.patients} patients"
+        size = counted(group.queries, "query", "queries")
+        size += f", {counted(group.patients, 'patient')}"
         line = f"  {short(group.name):<18} {percent(group.recall):>6}"
         line += f" ({ends(group.recall_interval)}), {size}"
         if group.difference is not None:
-            line += f", {100 * group.difference:+.1f}"
+            line += f", {points(group.difference)}"
         yield [Span(line)]
 
 
@@ -210,7 +211,7 @@ def difference_lines(run: RunRecord, shown: int | None = None) -> Iterator[Line]
     ]
     for cell, group in pairs[:shown]:
         size = counted(group.queries, "query", "queries")
-        change = f"{100 * (group.difference or 0.0):+.1f}"
+        change = points(group.difference or 0.0)
         interval = ends(group.difference_interval, signed=True)
         yield [
             Span(

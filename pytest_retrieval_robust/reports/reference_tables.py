@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..core.cases import DIRECTIONS
 from ..gate.accumulated import AccumulatedChange, Change
-from ._text import percent, short
+from ._text import percent, points, points_between, short
 from .terminal.lines import Line, Span, sentence_lines
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def _numbers(change: Change | None) -> Sequence[str]:
     """Recall, points and their interval."""
     if change is None:
         return (_DASH,) * 3
-    interval = f"{100 * change.low:+.1f} to {100 * change.high:+.1f}"
-    return percent(change.recall), f"{100 * change.value:+.1f}", interval
+    interval = points_between(change.low, change.high)
+    return percent(change.recall), points(change.value), interval
 
 
 def reference_rows(run: RunRecord, *, both: bool = True) -> list[ReferenceRow]:

@@ -6,15 +6,19 @@ Pure Python: reports and gates load nothing else.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 
 from .binomial import binomial_upper_tail, check_hits
+from .bisection import bisect
 from .power import POWER as POWER  # whoever plans bounds finds it here too
 from .power import error_of_hits, queries_until_told
 from .student import effect_at, student_quantile, student_upper_tail
+
+_STEPS = 41
+"""Halvings of the range of differences, from -1 to 1: to 1e-12."""
 
 
 @lru_cache(maxsize=1024)
@@ -122,8 +126,8 @@ def paired_score_bounds(
             f"Expected an error between 0 and 0.5, got alpha={alpha!r}. Use 0.05."
         )
     z = normal_quantile(1 - alpha)
-    low = _root(lambda delta: paired_score(wins, losses, n, delta) - z)
-    high = _root(lambda delta: paired_score(wins, losses, n, delta) + z)
+    low = _difference_of_score(wins, losses, n, z)
+    high = _difference_of_score(wins, losses, n, -z)
     return low, high
 
 
@@ -157,53 +161,14 @@ def paired_score(wins: float, losses: float, n: float, delta: float) -> float:
     return 0.0 if distance == 0 else math.copysign(math.inf, distance)
 
 
-def _root(falling: Callable[[float], float]) -> float:
-    """Where a function that falls from -1 to 1 passes 0, by bisection to 1e-12."""
-    low = -1.0
-    high = 1.0
-    while high - low > 1e-12:
-        middle = (low + high) / 2
-        if falling(middle) > 0:
-            low = middle
-        else:
-            high = middle
+def _difference_of_score(wins: float, losses: float, n: float, score: float) -> float:
+    """The difference from -1 to 1 against which counts have a score, to 1e-12: scores fall
+    with the difference.
+    """
+    low, high = bisect(
+        lambda delta: paired_score(wins, losses, n, delta) <= score, -1.0, 1.0, _STEPS
+    )
     return (low + high) / 2
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """P values adjusted so that the chance of any false alarm stays at its level (S.
-    Holm, 1979).
-
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    count = len(p_values)
-    rising = sorted(range(count), key=p_values.__getitem__)
-    adjusted = [0.0] * count
-    # An adjusted value is never below that of a smaller p.
-    largest = 0.0
-    for rank, number in enumerate(rising):
-        largest = max(largest, min(1.0, p_values[number] * (count - rank)))
-        adjusted[number] = largest
-    return adjusted
-
-
-def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
-    """P values adjusted so that the share of false alarms among the alarms stays at its
-    level (1995).
-
-    >>> benjamini_hochberg([0.01, 0.04, 0.02])
-    [0.03, 0.04, 0.03]
-    """
-    count = len(p_values)
-    falling = sorted(range(count), key=p_values.__getitem__, reverse=True)
-    adjusted = [0.0] * count
-    # An adjusted value is never above that of a larger p.
-    least = 1.0
-    for rank, number in enumerate(falling):
-        least = min(least, p_values[number] * count / (count - rank))
-        adjusted[number] = least
-    return adjusted
 
 
 def quantile_bounds(

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
+from .bisection import bisect
 from .intervals import paired_score
 from .power import POWER_DEVIATE
 
@@ -98,14 +99,7 @@ def detectable_paired_loss(
         of_bound = spread.score_error_at(loss, margin) if is_score_test else error
         return loss - margin >= deviates * of_bound + POWER_DEVIATE * error
 
-    low = margin + 1e-9
-    high = 1.0
-    if not math.isfinite(deviates) or not is_told(high):
+    if not math.isfinite(deviates) or not is_told(1.0):
         return math.inf
-    for _ in range(_STEPS):
-        middle = (low + high) / 2
-        if is_told(middle):
-            high = middle
-        else:
-            low = middle
-    return high
+    _, loss = bisect(is_told, margin + 1e-9, 1.0, _STEPS)
+    return loss

@@ -5,10 +5,10 @@ that there are.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import lru_cache
 from statistics import NormalDist
 
+from .bisection import bisect
 from .student import student_quantile
 
 POWER = 0.8
@@ -16,7 +16,7 @@ POWER = 0.8
 POWER_DEVIATE = NormalDist().inv_cdf(POWER)
 """How many standard errors the truth must lie beyond a bound's end to be told with it."""
 _STEPS = 50
-"""Towards a fixed point that is within 1e-4 after ten."""
+"""Of a bisection, and towards a fixed point that is within 1e-4 after ten."""
 _NEAR = 1e-3
 """How exactly a number of queries is found: it is about as many."""
 
@@ -60,19 +60,10 @@ def queries_until_told(
     growth = needed(1.0)
     # More patients have more degrees of freedom, and need fewer queries than that.
     if not math.isinf(df) and growth > 1:
-        growth = _root(lambda times: needed(times) - times, 1.0, growth)
+        _, growth = bisect(
+            lambda times: needed(times) <= times, 1.0, growth, _STEPS, _NEAR
+        )
     return max(1, math.ceil(queries * (growth - 1)))
-
-
-def _root(falling: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function that falls passes 0, by bisection."""
-    while high - low > _NEAR * high:
-        middle = (low + high) / 2
-        if falling(middle) > 0:
-            low = middle
-        else:
-            high = middle
-    return high
 
 
 def error_of_hits(share: float, queries: float) -> float:
@@ -134,16 +125,13 @@ def detectable_loss_of_hits(
     0.079
     """
     told_below = floor - deviates * error_of_hits(floor, queries)
-    low = 0.0
-    high = share
     if told_below < 0:
         return math.inf
+
     # What is left, and how far it may lie above itself by chance, fall with the loss.
-    for _ in range(_STEPS):
-        loss = (low + high) / 2
+    def is_told(loss: float) -> bool:
         left = share - loss
-        if left + POWER_DEVIATE * error_of_hits(left, queries) <= told_below:
-            high = loss
-        else:
-            low = loss
-    return high
+        return left + POWER_DEVIATE * error_of_hits(left, queries) <= told_below
+
+    _, loss = bisect(is_told, 0.0, share, _STEPS)
+    return loss

@@ -56,7 +56,7 @@ def test_what_many_patients_pass_is_open_with_few(tmp_path: Path) -> None:
     for verdict in few:
         assert (verdict.verdict, verdict.bounds) == ("inconclusive", None)
         assert "4 patients with 3.0 degrees of freedom" in verdict.sentence
-        assert "bounds take 5. Measure about 6 patients" in verdict.sentence
+        assert "bounds need 5. Measure about 6 patients" in verdict.sentence
         assert verdict.more_queries is None
 
 

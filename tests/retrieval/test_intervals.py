@@ -11,10 +11,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
+from pytest_retrieval_robust.retrieval.adjusted_p import benjamini_hochberg, holm
 from pytest_retrieval_robust.retrieval.binomial import above_chance, binomial_upper_tail
 from pytest_retrieval_robust.retrieval.intervals import (
-    benjamini_hochberg,
-    holm,
     mcnemar_exact,
     paired_score_bounds,
     quantile_bounds,

@@ -12,7 +12,7 @@ from ..curve_statistics import Floats
 from ..difference import Errors
 from .normal import mean_below
 from .paired_rates import wins_and_losses
-from .planned import PowerOfBounds
+from .planned import PowerOfMargin
 from .sampling import Sample, Sampling
 
 _MOST_EXACT = 4000
@@ -24,7 +24,7 @@ _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class CellPower(PowerOfBounds):
+class CellPower(PowerOfMargin):
     """`not_worse_than_baseline = { ..., over = "cells" }` in one cell.
 
     Exact where no patient repeats, up to some thousand queries. Elsewhere differences
@@ -47,15 +47,6 @@ class CellPower(PowerOfBounds):
     @property
     def most(self) -> float:
         return self.recall
-
-    @property
-    def obstacle(self) -> str | None:
-        if self.margin > 0:
-            return None
-        return (
-            f"with margin={self.margin:g} a model that is exactly as good passes by"
-            " chance alone, however many queries there are. Choose a margin above 0"
-        )
 
     def _passes(self, sample: Sample, loss: float) -> float:
         return self._is_above(

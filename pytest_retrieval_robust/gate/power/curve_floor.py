@@ -14,7 +14,7 @@ import numpy as np
 from ...core.verdict import DecidedBy
 from ..curve_statistics import Floats, Statistic, statistic
 from ..decision import ROUNDING
-from .planned import PowerOfBounds
+from .planned import PowerOfFloor
 from .resampled import Spread, is_above
 from .sampling import Sample, Sampling
 
@@ -23,7 +23,7 @@ _STEP = 1e-5
 
 
 @dataclass(frozen=True)
-class CurveFloorPower(PowerOfBounds):
+class CurveFloorPower(PowerOfFloor):
     """`retention = { 10 = 0.6 }` and the like, for a model whose true recalls are known."""
 
     number: Statistic
@@ -57,10 +57,6 @@ class CurveFloorPower(PowerOfBounds):
             f"the planned value of {self.value:.3g} is not above the floor of"
             f" {self.floor:g}, so more queries do not help. Choose a lower floor"
         )
-
-    def is_open(self, sample: Sample) -> bool:
-        """By point nothing stays open."""
-        return self.decide == "bound" and super().is_open(sample)
 
     def _passes(self, sample: Sample, loss: float) -> float:
         probability = self.confidence if self.decide == "bound" else 0.5

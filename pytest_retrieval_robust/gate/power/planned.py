@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Protocol
 
+from ...core.verdict import DecidedBy
 from .sampling import Sample, Sampling
 
 
@@ -63,3 +64,29 @@ class PowerOfBounds(ABC):
 
     @abstractmethod
     def _fails(self, sample: Sample, loss: float) -> float: ...
+
+
+class PowerOfFloor(PowerOfBounds):
+    """The power of a floor, which the number itself may decide too."""
+
+    decide: DecidedBy
+
+    def is_open(self, sample: Sample) -> bool:
+        """By point nothing stays open."""
+        return self.decide == "bound" and super().is_open(sample)
+
+
+class PowerOfMargin(PowerOfBounds):
+    """The power of a gate of non-inferiority."""
+
+    margin: float
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why no number of queries makes it pass, as a sentence; None where one does."""
+        if self.margin > 0:
+            return None
+        return (
+            f"with margin={self.margin:g} a model that is exactly as good passes by"
+            " chance alone, however many queries there are. Choose a margin above 0"
+        )

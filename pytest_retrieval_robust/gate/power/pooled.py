@@ -10,7 +10,7 @@ import numpy as np
 from ..curve_statistics import Floats
 from ..difference import Errors
 from .paired_rates import wins_and_losses
-from .planned import PowerOfBounds
+from .planned import PowerOfMargin
 from .resampled import Spread, is_above
 from .sampling import Sample, Sampling
 
@@ -55,7 +55,7 @@ class PairedLevels:
 
 
 @dataclass(frozen=True)
-class PooledPower(PowerOfBounds):
+class PooledPower(PowerOfMargin):
     """`not_worse_than_baseline = { ... }` over all levels of a curve."""
 
     levels: PairedLevels
@@ -72,15 +72,6 @@ class PooledPower(PowerOfBounds):
     @property
     def most(self) -> float:
         return self.value
-
-    @property
-    def obstacle(self) -> str | None:
-        if self.margin > 0:
-            return None
-        return (
-            f"with margin={self.margin:g} a model that is exactly as good passes by"
-            " chance alone, however many queries there are. Choose a margin above 0"
-        )
 
     def _passes(self, sample: Sample, loss: float) -> float:
         spread = self._spread(sample, loss)

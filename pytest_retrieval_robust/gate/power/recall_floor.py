@@ -13,12 +13,12 @@ from ...retrieval.intervals import normal_quantile
 from ..curve_statistics import Floats
 from ..decision import ROUNDING
 from .normal import mean_below
-from .planned import PowerOfBounds
+from .planned import PowerOfFloor
 from .sampling import Sample, Sampling
 
 
 @dataclass(frozen=True)
-class RecallFloorPower(PowerOfBounds):
+class RecallFloorPower(PowerOfFloor):
     """`recall = { 10 = 0.5 }` for a model whose true Recall@k is known.
 
     Exact where no patient repeats. Elsewhere hits are normal, and the design effect
@@ -49,10 +49,6 @@ class RecallFloorPower(PowerOfBounds):
             f"recall={self.recall:g} is not above the floor of {self.floor:g}, so more"
             " queries do not help. Choose a lower floor"
         )
-
-    def is_open(self, sample: Sample) -> bool:
-        """By point nothing stays open."""
-        return self.decide == "bound" and super().is_open(sample)
 
     def _passes(self, sample: Sample, loss: float) -> float:
         if self.decide == "point":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...core.errors import ArgumentError
+from ...retrieval.bisection import bisect
 from .planned import GatePower
 
 FEWEST = 10
@@ -79,16 +80,13 @@ def smallest_loss(gate: GatePower, queries: int, power: float) -> float | None:
     it does not fail the largest loss that is possible.
     """
     sample = gate.sampling.at(queries)
-    high = gate.most
-    if not gate.fails(sample, high) >= power:
+
+    def is_seen(loss: float) -> bool:
+        return gate.fails(sample, loss) >= power
+
+    if not is_seen(gate.most):
         return None
-    low = 0.0
-    if gate.fails(sample, low) >= power:
+    if is_seen(0.0):
         return 0.0
-    for _ in range(_STEPS):
-        middle = (low + high) / 2
-        if gate.fails(sample, middle) >= power:
-            high = middle
-        else:
-            low = middle
-    return high
+    _, loss = bisect(is_seen, 0.0, gate.most, _STEPS)
+    return loss

@@ -63,13 +63,13 @@ class Subject:
     def gates(self) -> int:
         """How many gates share the risk: each seed counts."""
         edits = edit_gates(self._edits) if self._has_edits else 0
-        return self._floors + len(self._baseline_gates) + edits
+        return self._floors + len(self._pooled_curves) + edits
 
     def suggested(self, gates: int) -> Iterator[Suggested]:
         """Its limits, where so many gates of the model share the risk."""
         yield from self._suggested_floors(self.asked.risk * self._floors / gates)
         alone = deviate_of_one(self.asked.risk, gates)
-        for curves, direction in self._baseline_gates:
+        for curves, direction in self._pooled_curves:
             yield from suggested_margin(
                 curves, direction, self.run.evidence, self.asked, alone
             )
@@ -182,7 +182,7 @@ class Subject:
     # Beside a baseline
 
     @cached_property
-    def _baseline_gates(self) -> list[tuple[list[Curve], Direction]]:
+    def _pooled_curves(self) -> list[tuple[list[Curve], Direction]]:
         """The curves that one gate pools, one per seed, and its direction."""
         if self.asked.per == "cell":
             return []

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from ...core.atomic_files import whole_file
+from ...core.atomic_files import write_whole_text
 from ...core.codec import Json, from_plain
 from ...core.errors import RobustError
 from ...core.files import open_regular, read_at_most
@@ -42,9 +42,8 @@ def write_fingerprint(fingerprint: Fingerprint, file: Path) -> None:
     content = {"format": FORMAT, "about": _ABOUT, **fingerprint.as_json()}
     content[_DIGEST] = _content_digest(content)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(file) as part:
-        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-        part.write_text(text, encoding="utf-8", newline="\n")
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    write_whole_text(file, f"{text}\n")
 
 
 def read_fingerprint(file: Path, model: str) -> Fingerprint:
@@ -115,12 +114,12 @@ def _check_inputs(file: Path, fingerprint: Fingerprint) -> None:
         ("pictures", fingerprint.pictures, list(pixel_arrays())),
         ("sentences", fingerprint.sentences, list(SENTENCES)),
     ):
-        found = [mark.name for mark in marks]
-        if len(found) != len(names):
+        saved_names = [mark.name for mark in marks]
+        if len(saved_names) != len(names):
             raise _refusal(
-                file, f"{len(names)} {kind}", f"{len(found)}", fingerprint.model
+                file, f"{len(names)} {kind}", f"{len(saved_names)}", fingerprint.model
             )
-        if found != names:
+        if saved_names != names:
             raise _refusal(
                 file, f"the {kind} of this version", "others", fingerprint.model
             )

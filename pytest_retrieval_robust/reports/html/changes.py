@@ -11,9 +11,9 @@ from typing import Literal
 from markupsafe import Markup
 
 from ...core.cases import DIRECTIONS
-from ...gate.comparison import CellDifference
+from ...gate.cell_difference import CellDifference
 from ...gate.record import RunRecord
-from ...retrieval.intervals import holm
+from ...retrieval.adjusted_p import holm
 from .._text import plain, short
 from .svg import interval
 from .views import View

@@ -5,20 +5,14 @@ It holds images and texts only where a user asked for them.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from markupsafe import Markup
 
 from ...core.outcomes import ModelRecord
 from ...core.verdict import GateKind, VerdictName
 from ...gate.record import RunRecord
-from .._text import level_text, number, percent, plain, readable, short
+from .._text import short
 from ..answer_tables import AnswerRow, answer_rows
 from ..error_tables import ErrorRow, error_rows, why_dashes
 from ..metric_tables import MetricTable, metric_tables
@@ -42,17 +36,14 @@ from .families import FamilyPart, family_parts
 from .gate_table import GateRow, gate_rows
 from .groups import GroupPart, group_part
 from .provenance import Facts, facts, policy_text
+from .rendering import Assets, environment
 from .searches import Breaking, Maps, breaking_figures, sensitivity_maps
-from .svg import SHADES, swatch
+from .svg import SHADES
 from .views import Switches
 from .worst import WorstRow, guided_kinds, worst_rows
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
-
     from ...core.sample_sheets import SampleSheet
-
-_FOLDER = Path(__file__).parent / "templates"
 
 
 def render_html(run: RunRecord, samples: Sequence[SampleSheet] = ()) -> str:
@@ -62,30 +53,6 @@ def render_html(run: RunRecord, samples: Sequence[SampleSheet] = ()) -> str:
     """
     template = environment().get_template("page.html.j2")
     return template.render(page_of(run, samples).names())
-
-
-@dataclass(frozen=True)
-class Assets:
-    """What the page loads, which stands in the page itself."""
-
-    style: Markup
-    script: Markup
-    early: Markup
-    """The script that runs before anything is drawn."""
-
-    @classmethod
-    def read(cls, *more_styles: str) -> Assets:
-        """Those of every page, and style sheets of a page of another kind."""
-        styles = map(_asset, ("page.css", *more_styles))
-        return cls(Markup("").join(styles), _asset("page.js"), _asset("early.js"))
-
-    @property
-    def style_hash(self) -> str:
-        return _hash(self.style)
-
-    @property
-    def script_hashes(self) -> tuple[str, str]:
-        return _hash(self.early), _hash(self.script)
 
 
 @dataclass(frozen=True)
@@ -246,60 +213,3 @@ def _samples(run: RunRecord, sheets: Sequence[SampleSheet]) -> Samples:
         shows_images=bool(sheets),
         maps=sensitivity_maps(run.breaking, grounds),
     )
-
-
-@cache
-def environment() -> Environment:
-    """What renders templates of this folder: every text is made harmless and escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_finished,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters = {
-        "percent": percent,
-        "number": number,
-        "short": short,
-        "level": level_text,
-        "multiline": _multiline,
-        "whole": _whole,
-        "base64": _base64,
-    }
-    environment.filters |= filters
-    environment.globals |= {"swatch": swatch}
-    return environment
-
-
-def _finished(value: Any) -> Any:
-    """Every text of the page, made harmless and readably short, before it is escaped."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return readable(value)
-    return value
-
-
-def _multiline(text: str) -> Markup:
-    return Markup("\n").join(plain(line) for line in text.splitlines())
-
-
-def _whole(text: str) -> Markup:
-    """A text that is shown to its end: a report, a command."""
-    return Markup.escape(plain(text))
-
-
-def _base64(content: bytes) -> Markup:
-    return Markup(base64.b64encode(content).decode())
-
-
-def _asset(name: str) -> Markup:
-    return Markup((_FOLDER / name).read_text(encoding="utf-8"))
-
-
-def _hash(content: str) -> str:
-    """As a Content-Security-Policy names a script or style that may stand in the page."""
-    digest = hashlib.sha256(content.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"

@@ -168,20 +168,22 @@ def board_of(
     entries = [
         Entry(each.run, each.place, each.name, each.models) for each in submissions
     ]
-    found = side_by_side(entries, asked.k, asked.direction, asked.criterion)
+    compared = side_by_side(entries, asked.k, asked.direction, asked.criterion)
     of_run = {id(each.run): each for each in submissions}
     pages: dict[str, Submission] = {}
     if with_pages:
         pages = {_page_name(each): each for each in submissions}
     tables = []
-    for number, table in enumerate(found.tables, start=1):
+    for number, table in enumerate(compared.tables, start=1):
         rows = []
         for standing in table.standings.rows:
             submission = of_run[id(standing.contender.run)]
             page = f"{PAGES}/{_page_name(submission)}" if with_pages else None
             rows.append(_row(standing, submission, page))
         tables.append(BoardTable(number, table, tuple(rows)))
-    return Board(__version__, asked, tuple(tables), found.apart, tuple(refused), pages)
+    return Board(
+        __version__, asked, tuple(tables), compared.apart, tuple(refused), pages
+    )
 
 
 def _page_name(submission: Submission) -> str:

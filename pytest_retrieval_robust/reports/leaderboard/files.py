@@ -9,11 +9,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ...core.atomic_files import whole_file
+from ...core.atomic_files import write_whole_text
 from ...gate.policy import Policy
 from ...gate.record import Against, judge_run
 from .._text import plain
-from ..html.page import Assets, environment, render_html
+from ..html.page import render_html
+from ..html.rendering import Assets, environment
 from ..paper_table import csv_text
 from .board import PAGES, Board, BoardTable, Row
 from .picture import picture
@@ -60,16 +61,11 @@ def write_board(board: Board, folder: Path) -> None:
         (folder / PAGES).mkdir(exist_ok=True)
     for name, submission in board.pages.items():
         record = judge_run(submission.run, Policy(), Against())
-        _write(folder / PAGES / name, render_html(record))
+        write_whole_text(folder / PAGES / name, render_html(record))
     text = json.dumps(board.as_json(), indent=2, allow_nan=False)
-    _write(folder / JSON_FILE, f"{text}\n")
-    _write(folder / CSV_FILE, board_csv(board))
-    _write(folder / PAGE, render_board(board))
-
-
-def _write(path: Path, text: str) -> None:
-    with whole_file(path) as part:
-        part.write_text(text, encoding="utf-8", newline="")
+    write_whole_text(folder / JSON_FILE, f"{text}\n")
+    write_whole_text(folder / CSV_FILE, board_csv(board))
+    write_whole_text(folder / PAGE, render_board(board))
 
 
 def render_board(board: Board) -> str:

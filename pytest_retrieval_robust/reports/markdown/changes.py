@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from ...core.cases import DIRECTIONS
 from ...core.words import counted
-from ...gate.comparison import CellDifference
+from ...gate.cell_difference import CellDifference
 from ...gate.record import RunRecord
-from ...retrieval.intervals import holm
-from .._text import level_text, number, percent
+from ...retrieval.adjusted_p import holm
+from .._text import level_text, number, percent, points, points_between
 from ..family_summary import heads_for
 from .dialect import SHOWN, code, folded, listed, table, text
 
@@ -73,8 +73,8 @@ def _row(cell: CellDifference, p: float) -> tuple[str, ...]:
         level_text(case.level, case.family),
         percent(cell.baseline),
         percent(cell.candidate),
-        f"{100 * cell.value:+.1f}",
-        f"{100 * cell.low:+.1f} to {100 * cell.high:+.1f}",
+        points(cell.value),
+        points_between(cell.low, cell.high),
         "< 0.001" if p < 0.001 else number(p),
     )
 

@@ -13,31 +13,33 @@ from ...core.codec import Json, to_plain
 from ...core.outcomes import ModelRecord, Outcome, finite
 from ...core.searches import BreakingOutcome
 from ...gate.measurements import Identity, Measurements, Scope
-from .document import (
-    SCHEMA_VERSION,
+from .comparison_forms import (
     AccumulatedForm,
     AttemptForm,
     BaselineForm,
     CellForm,
-    ChangedForm,
     ChangeForm,
+    GroupForm,
+    GroupsForm,
+    ReferenceForm,
+    TriedForm,
+)
+from .document import (
+    SCHEMA_VERSION,
+    ChangedForm,
     CorruptionErrorsForm,
     CurveForm,
     DatasetForm,
-    Ends,
-    GroupForm,
-    GroupsForm,
     LayoutForm,
     ModelForm,
     NamedErrorsForm,
     OutcomeForm,
-    ReferenceForm,
     RunDocument,
     RunFacts,
     SearchForm,
-    TriedForm,
     VerdictForm,
 )
+from .forms import Ends
 
 if TYPE_CHECKING:
     from ...gate.accumulated import AccumulatedChange, Change

@@ -6,9 +6,9 @@ others have a form of their own, whose fields are named as in the file.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import UNSET, Meta, UnsetType, field
 
 from ...core.cases import Case, Direction, Family, Plan
 from ...core.codec import NAMED_BY_K, ByK, Count, Json, Positive, Share
@@ -17,23 +17,20 @@ from ...core.counterfactual_outcomes import CounterfactualOutcome
 from ...core.drift import DriftOutcome
 from ...core.outcomes import Scores, Timing
 from ...core.searches import HeatMap
-from ...core.strata import GroupKind, Stratum
+from ...core.strata import Stratum
 from ...gate.release import Status
+from .comparison_forms import (
+    AttemptForm,
+    BaselineForm,
+    GroupsForm,
+    ReferenceForm,
+)
+from .forms import Ends, Form, Sha256
 
 SCHEMA_VERSION: Literal[1] = 1
 
-Sha256: TypeAlias = Annotated[
-    str, Meta(extra_json_schema={"pattern": "^[0-9a-f]{64}$"})
-]
-Ends: TypeAlias = tuple[float | None, float | None]
-"""Lower and upper end of an interval; null where infinite."""
 
-
-class _Form(Struct, forbid_unknown_fields=True):
-    """A part of `run.json` whose form is not that of a class."""
-
-
-class RunFacts(_Form):
+class RunFacts(Form):
     """Which run this is, what it was asked for, and how it ended."""
 
     id: str
@@ -66,7 +63,7 @@ class RunFacts(_Form):
     """
 
 
-class PrecisionEffect(_Form):
+class PrecisionEffect(Form):
     """How far embeddings of half precision lie from those of float32."""
 
     count: int
@@ -75,14 +72,14 @@ class PrecisionEffect(_Form):
     largest_difference: float
 
 
-class PrecisionEffects(_Form):
+class PrecisionEffects(Form):
     """What half precision changes."""
 
     images: PrecisionEffect
     reports: PrecisionEffect
 
 
-class ModelForm(_Form):
+class ModelForm(Form):
     """A model of the run. What its card says is missing where it was not tested."""
 
     name: str
@@ -110,7 +107,7 @@ class ModelForm(_Form):
     truncated_reports: int | UnsetType | None = UNSET
 
 
-class DatasetForm(_Form):
+class DatasetForm(Form):
     """A data set of the run."""
 
     name: str
@@ -138,7 +135,7 @@ class DatasetForm(_Form):
     """
 
 
-class OutcomeForm(_Form):
+class OutcomeForm(Form):
     """What was measured of one case."""
 
     case: Case
@@ -154,7 +151,7 @@ class OutcomeForm(_Form):
     """
 
 
-class SearchForm(_Form):
+class SearchForm(Form):
     """The smallest occlusions that were found to break a model on a data set."""
 
     model: str
@@ -178,7 +175,7 @@ class SearchForm(_Form):
     arrays_key: str | None
 
 
-class CurveForm(_Form):
+class CurveForm(Form):
     """Recall against the hidden share or the severity, in one direction.
 
     Intervals hold 95 % and come from resampled patients. Retentions are by level.
@@ -204,7 +201,7 @@ class CurveForm(_Form):
     """Absent in the first runs: occlusions alone."""
 
 
-class LayoutForm(_Form):
+class LayoutForm(Form):
     """A cell that was measured with several seeds."""
 
     model: str
@@ -223,7 +220,7 @@ class LayoutForm(_Form):
     """Absent in the first runs: occlusions alone."""
 
 
-class ChangedForm(_Form):
+class ChangedForm(Form):
     """What changed query by query in one cell, beside the same queries with nothing done."""
 
     case: Case
@@ -240,7 +237,7 @@ class ChangedForm(_Form):
     won_interval: tuple[Share, Share]
 
 
-class NamedErrorsForm(_Form):
+class NamedErrorsForm(Form):
     """The errors under one perturbation, as multiples of the baseline's."""
 
     family: Family
@@ -253,7 +250,7 @@ class NamedErrorsForm(_Form):
     relative_ce_interval: Ends | None
 
 
-class CorruptionErrorsForm(_Form):
+class CorruptionErrorsForm(Form):
     """The mean corruption error beside the baseline, and its relative form."""
 
     model: str
@@ -270,127 +267,7 @@ class CorruptionErrorsForm(_Form):
     perturbations: list[NamedErrorsForm]
 
 
-class GroupForm(_Form):
-    """One group of a stratum in one cell.
-
-    Intervals hold 95 % for all groups of the stratum that are large enough, together. All
-    but the sizes is null of a group that is too small.
-    """
-
-    name: str
-    kind: GroupKind
-    queries: Positive
-    patients: Positive
-    recall: Share | None
-    recall_interval: Ends | None
-    retention: float | None
-    """Recall / that with nothing done."""
-    retention_interval: Ends | None
-    difference: float | None
-    """Recall minus the baseline's on the same queries."""
-    difference_interval: Ends | None
-
-
-class GroupsForm(_Form):
-    """Recall@k of one cell by the groups of a stratum."""
-
-    case: Case
-    direction: Direction
-    k: Positive
-    stratum: str
-    groups: list[GroupForm]
-
-
-class CellForm(_Form):
-    """Recall@k of one cell in this run and in the baseline."""
-
-    case: Case
-    direction: Direction
-    k: Positive
-    candidate: Share
-    baseline: Share
-    difference: float
-    interval: tuple[float, float]
-    wins: int
-    losses: int
-    p: Share
-
-
-class BaselineForm(_Form):
-    """The run that this one was compared with."""
-
-    id: str
-    started: str
-    version: str
-    obstacles: list[str]
-    vanished: list[str]
-    cells: list[CellForm]
-
-
-class ChangeForm(_Form):
-    """Mean Recall@k of a run over all levels and seeds, minus the reference's."""
-
-    recall: Share
-    value: float
-    interval: tuple[float, float]
-    """Two-sided, 95 %."""
-
-
-class AccumulatedForm(_Form):
-    """One model, data set and perturbation beside the reference."""
-
-    model: str
-    dataset: str
-    family: Family
-    occluder: str
-    """The perturbation's name, whatever its family."""
-    direction: Direction
-    k: Positive
-    reference: Share
-    """Mean Recall@k of the reference."""
-    candidate: ChangeForm
-    baseline: ChangeForm | None
-    """Null without a baseline that can be compared with the reference."""
-
-
-class ReferenceForm(_Form):
-    """The run that stays while baselines come and go, and what was lost since it."""
-
-    id: str
-    started: str
-    version: str
-    obstacles: list[str]
-    vanished: list[str]
-    changes: list[AccumulatedForm]
-
-
-class TriedForm(_Form):
-    """Attempts against the saved run in one role."""
-
-    role: Literal["baseline", "reference"]
-    number: Positive
-    """Of this attempt, from 1."""
-    error: float | None
-    """The greatest error of the gates that have it anew at each attempt."""
-    spent: float | None
-    """The greatest error that is spent over attempts."""
-    spent_here: float | None
-    """Its share at this attempt."""
-
-
-class AttemptForm(_Form):
-    """Which attempt against its saved runs this run is, as the ledger counts it."""
-
-    tried: list[TriedForm]
-    same_weights: int | None
-    """The number of the first attempt with the same weights."""
-    ledger_sha256: Sha256
-    """Of the ledger's first line."""
-    line_sha256: Sha256
-    """Of the line of this run."""
-
-
-class VerdictForm(_Form):
+class VerdictForm(Form):
     """What one rule of the policy says of one case."""
 
     case: Case
@@ -414,7 +291,7 @@ class VerdictForm(_Form):
     """Half of what it guards could be lost unnoticed."""
 
 
-class RunDocument(_Form):
+class RunDocument(Form):
     """A saved run of pytest-retrieval-robust."""
 
     schema_version: Literal[1]

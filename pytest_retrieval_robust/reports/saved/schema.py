@@ -17,7 +17,7 @@ import msgspec
 
 from ...core import costs, counterfactual_outcomes, drift, outcomes, strata
 from ...core.codec import Json
-from . import document
+from . import comparison_forms, document
 from .read import SCHEMA_FILE
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -68,7 +68,15 @@ def schema_text() -> str:
 
 def _class_named(name: str) -> Any:
     """The class of a definition: of the document, or of what it holds."""
-    for module in (document, costs, outcomes, counterfactual_outcomes, drift, strata):
+    for module in (
+        document,
+        comparison_forms,
+        costs,
+        outcomes,
+        counterfactual_outcomes,
+        drift,
+        strata,
+    ):
         if hasattr(module, name):
             return getattr(module, name)
     raise AttributeError(name)

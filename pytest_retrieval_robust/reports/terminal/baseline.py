@@ -7,9 +7,10 @@ from textwrap import wrap
 
 from ...core.cases import DIRECTIONS
 from ...core.words import counted
-from ...gate.comparison import CellDifference
+from ...gate.cell_difference import CellDifference
 from ...gate.record import BaselineRecord
-from ...retrieval.intervals import benjamini_hochberg, holm
+from ...retrieval.adjusted_p import benjamini_hochberg, holm
+from .._text import points, points_between
 from .lines import Line, Span
 
 _ALPHA = 0.05
@@ -62,9 +63,9 @@ def difference_lines(
 
 
 def _numbers(cell: CellDifference) -> str:
-    interval = f"{100 * cell.low:+.1f} to {100 * cell.high:+.1f}"
+    interval = points_between(cell.low, cell.high)
     recalls = f"{100 * cell.baseline:>9.1f}{100 * cell.candidate:>7.1f}"
-    return f"{'':{_INDENT}}{recalls}{100 * cell.value:>+8.1f}{interval:>16}"
+    return f"{'':{_INDENT}}{recalls}{points(cell.value):>8}{interval:>16}"
 
 
 def _colour(cell: CellDifference, p_holm: float) -> str:

@@ -23,20 +23,25 @@ class Span:
 Line: TypeAlias = list[Span]
 
 
+def wrapped(text: str, indent: str = "  ") -> list[str]:
+    """The lines of a text, those after the first indented."""
+    # Names and options are copied from here: they are never broken.
+    return wrap(
+        text,
+        _WIDTH,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 def sentence_lines(
     title: str, sentences: Sequence[str], colour: str = ""
 ) -> Iterator[Line]:
     """Each sentence once, wrapped, after a coloured title; the first of them if they are many."""
     distinct = list(dict.fromkeys(sentences))
     for sentence in distinct[:_LONGEST_LIST]:
-        # Names and options are copied from here: they are never broken.
-        first, *rest = wrap(
-            f"{title} {sentence}",
-            _WIDTH,
-            subsequent_indent="  ",
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        first, *rest = wrapped(f"{title} {sentence}")
         yield [Span(title, colour), Span(first.removeprefix(title))]
         for line in rest:
             yield [Span(line)]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from textwrap import wrap
 
 from ...core.words import counted
 from ...gate.standings import PairDifference, Standing, Standings
-from .._text import percent, plain, short
-from .lines import Line, Span
+from .._text import percent, plain, points, points_between, short
+from .lines import Line, Span, wrapped
 
-_WIDTH = 80
 _NUMBERS = "rank   95 %          value   clean  at last  model"
 _PAIRS = " change  95 % interval   adjusted p  pair"
 _LEGEND = (
@@ -23,14 +21,14 @@ _LEGEND = (
 def standings_lines(standings: Standings, shown: int | None) -> Iterator[Line]:
     """A table: its subject, models in order, and the first `shown` pairs (None: all)."""
     setting = standings.setting
-    for line in _wrapped(f"{plain(str(setting))}:", _size(standings)):
+    for line in wrapped(f"{plain(str(setting))}: {_size(standings)}"):
         yield [Span(line, "bold")]
-    for line in _wrapped(f"By {plain(standings.question.words(setting))}, in %:"):
+    for line in wrapped(f"By {plain(standings.question.words(setting))}, in %:"):
         yield [Span(line)]
     yield [Span(_NUMBERS)]
     for row in standings.rows:
         yield [Span(_numbers(row))]
-    for line in _wrapped(plain(standings.order_sentence)):
+    for line in wrapped(plain(standings.order_sentence)):
         yield [Span(line, "bold")]
     pairs = standings.differences
     if not pairs:
@@ -42,13 +40,8 @@ def standings_lines(standings: Standings, shown: int | None) -> Iterator[Line]:
     if shown is not None and len(pairs) > shown:
         more = counted(len(pairs) - shown, "more pair")
         yield [Span(f"... and {more} (`-v` shows them all)")]
-    for line in _wrapped(_LEGEND):
+    for line in wrapped(_LEGEND):
         yield [Span(line)]
-
-
-def _wrapped(*sentences: str) -> Iterator[str]:
-    text = " ".join(filter(None, sentences))
-    yield from wrap(text, _WIDTH, subsequent_indent="  ", break_long_words=False)
 
 
 def _size(standings: Standings) -> str:
@@ -80,6 +73,6 @@ def ranks_words(row: Standing) -> str:
 
 
 def _pair(pair: PairDifference) -> str:
-    interval = f"{100 * pair.low:+.1f} to {100 * pair.high:+.1f}"
+    interval = points_between(pair.low, pair.high)
     names = f"{short(pair.first.name)} - {short(pair.second.name)}"
-    return f"{100 * pair.value:>+7.1f}{interval:>15}{pair.adjusted_p:>13.4f}  {names}"
+    return f"{points(pair.value):>7}{interval:>15}{pair.adjusted_p:>13.4f}  {names}"

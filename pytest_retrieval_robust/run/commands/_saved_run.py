@@ -75,10 +75,9 @@ def with_loaded_run(parsed: argparse.Namespace, action: Callable[[Run], int]) ->
 
 
 def print_or_write(text: str, out: Path | None) -> None:
-    from ...core.atomic_files import whole_file
+    from ...core.atomic_files import write_whole_text
 
     if out is None:
         sys.stdout.write(text)
         return
-    with whole_file(out) as part:
-        part.write_text(text, encoding="utf-8", newline="")
+    write_whole_text(out, text)

@@ -69,14 +69,14 @@ def compare_many(parsed: argparse.Namespace) -> tuple[int, str]:
 
     Raises `RobustError` for a run that cannot be read, or that is given twice.
     """
-    found = asked(parsed, _entries(parsed))
-    tables = [table for table in found.tables if len(table.names) > 1]
+    compared = asked(parsed, _entries(parsed))
+    tables = [table for table in compared.tables if len(table.names) > 1]
     if parsed.picture is not None and tables:
         _write_picture(parsed.picture, tables)
     status = 0 if tables else 2
     if parsed.json:
-        return status, f"{json.dumps(_as_json(found, tables), indent=2)}\n"
-    lines = [*_table_lines(tables, parsed.verbose), *_apart_lines(found)]
+        return status, f"{json.dumps(_as_json(compared, tables), indent=2)}\n"
+    lines = [*_table_lines(tables, parsed.verbose), *_apart_lines(compared)]
     return status, "".join(f"{line}\n" for line in lines)
 
 
@@ -104,15 +104,13 @@ def _entries(parsed: argparse.Namespace) -> list[Entry]:
 
 
 def _write_picture(path: Path, tables: Sequence[Table]) -> None:
-    from ...core.atomic_files import whole_file
+    from ...core.atomic_files import write_whole_text
     from ...reports.leaderboard.picture import standalone
 
-    with whole_file(path) as part:
-        text = standalone([table.standings for table in tables])
-        part.write_text(text, encoding="utf-8", newline="")
+    write_whole_text(path, standalone([table.standings for table in tables]))
 
 
-def _as_json(found: SideBySide, tables: Sequence[Table]) -> dict[str, object]:
+def _as_json(compared: SideBySide, tables: Sequence[Table]) -> dict[str, object]:
     written = []
     for table in tables:
         standings = table.standings
@@ -129,12 +127,12 @@ def _as_json(found: SideBySide, tables: Sequence[Table]) -> dict[str, object]:
         )
     alone = [
         {"name": table.names[0], "reason": _why_alone(table)}
-        for table in found.tables
+        for table in compared.tables
         if len(table.names) == 1
     ]
     return {
         "tables": written,
-        "apart": [*alone, *(apart.as_json() for apart in found.apart)],
+        "apart": [*alone, *(apart.as_json() for apart in compared.apart)],
     }
 
 
@@ -149,12 +147,12 @@ def _table_lines(tables: Sequence[Table], verbose: bool) -> Iterator[str]:
         yield ""
 
 
-def _apart_lines(found: SideBySide) -> Iterator[str]:
+def _apart_lines(compared: SideBySide) -> Iterator[str]:
     """Models that stand beside no other, with the reason."""
-    for table in found.tables:
+    for table in compared.tables:
         if len(table.names) == 1:
             yield from _wrapped(f"{table.names[0]} stands alone. {_why_alone(table)}")
-    for apart in found.apart:
+    for apart in compared.apart:
         yield from _wrapped(f"{apart.name} was left out. {apart.reason}")
 
 
@@ -168,15 +166,7 @@ def _why_alone(table: Table) -> str:
 
 
 def _wrapped(sentence: str) -> list[str]:
-    from textwrap import wrap
-
     from ...core.shown import plain
+    from ...reports.terminal.lines import wrapped
 
-    # Values are copied from here: they are never broken.
-    return wrap(
-        plain(sentence),
-        80,
-        subsequent_indent="  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return wrapped(plain(sentence))

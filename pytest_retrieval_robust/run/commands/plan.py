@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...core.cases import DIRECTIONS
+from ._counts import count
 from ._errors import Commands, reason_of, report_error, text_of
 from ._saved_run import add_out, print_or_write
 
@@ -91,7 +92,7 @@ def _add_gates(parser: argparse.ArgumentParser) -> None:
     )
     gates.add_argument(
         "--gates",
-        type=_count,
+        type=count,
         default=1,
         metavar="M",
         help="baseline gates that share the error of a false block (default: 1)",
@@ -114,7 +115,7 @@ def _add_assumptions(parser: argparse.ArgumentParser) -> None:
         help="true Recall@k, of all levels or one per level: 0.9,0.8,0.6",
     )
     assumptions.add_argument(
-        "--levels", type=_count, metavar="L", help="levels that are pooled"
+        "--levels", type=count, metavar="L", help="levels that are pooled"
     )
     assumptions.add_argument(
         "--discordance",
@@ -141,7 +142,7 @@ def _add_assumptions(parser: argparse.ArgumentParser) -> None:
         "--icc", type=float, metavar="ICC", help="of two queries of one patient"
     )
     assumptions.add_argument(
-        "--queries", type=_count, metavar="N", help="queries that there are today"
+        "--queries", type=count, metavar="N", help="queries that there are today"
     )
 
 
@@ -167,13 +168,6 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         default=DIRECTIONS[0],
         help="(default: %(default)s)",
     )
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"Expected 1 or more, got {text}.")
-    return number
 
 
 def _numbers(text: str) -> tuple[float, ...]:

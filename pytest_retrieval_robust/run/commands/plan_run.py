@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ._counts import count
 from ._errors import Commands, report_error, text_of
 
 if TYPE_CHECKING:
@@ -26,14 +27,14 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument(
         "--workers",
-        type=_count,
+        type=count,
         default=1,
         metavar="N",
         help="equal workers that encode parts (default: 1)",
     )
     parser.add_argument(
         "--cores",
-        type=_count,
+        type=count,
         metavar="N",
         help="processor cores of each worker (default: those of this process)",
     )
@@ -61,13 +62,6 @@ def add_parser(commands: Commands) -> None:
         help="what the shared disk gives per second, such as 2GB",
     )
     parser.set_defaults(run=run, takes_others=True)
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"Expected 1 or more, got {text}.")
-    return number
 
 
 def _positive(text: str) -> float:
