@@ -74,6 +74,8 @@ class GroupLimit:
 
     def judge(self, numbers: GroupNumbers, decision: Decision) -> Verdict:
         """Whether every group that is large enough is within the limit."""
+        if self.kind is GateKind.WORST_GROUP and self.limit == 0:
+            return self._taken_away(numbers)
         grouping = self._grouping(numbers)
         if isinstance(grouping, NotComparable):
             return self._unmeasured(numbers, grouping.reason)
@@ -129,6 +131,15 @@ class GroupLimit:
         )
         case = numbers.outcome.case
         return Verdict(case, gate, "inconclusive", None, self.limit, sentence)
+
+    def _taken_away(self, numbers: GroupNumbers) -> Verdict:
+        """The verdict on a floor of 0, whatever the groups are."""
+        gate = self.gate(numbers.direction)
+        case = numbers.outcome.case
+        sentence = (
+            f"{gate} of {case}: not judged, because a min of 0 takes the gate away."
+        )
+        return Verdict(case, gate, "ungated", None, self.limit, sentence)
 
     def _can_fail(self, grouping: Grouping, chance: float) -> bool:
         """Whether a model whose answers are in random order would fail it."""

@@ -134,9 +134,10 @@ def test_few_patients_are_seen_beside_either_saved_run(
     theirs = make_run(tmp_path / "b", 200, studies=50).run
     comparison = compare(mine, theirs, role=role)
     text = f"[[gate]]\nnot_worse_than_{role} = {{ k = 10, margin = 0.3 }}\n"
-    judge = Judge(policy(tmp_path, text))
-    attribute = "reference" if role is Role.REFERENCE else "comparison"
-    judge = replace(judge, **{attribute: comparison})
+    rules = policy(tmp_path, text)
+    judge = Judge(rules, comparison=comparison)
+    if role is Role.REFERENCE:
+        judge = Judge(rules, reference=comparison)
     verdicts = judge.baseline(mine.measured.curves)
     assert [each.verdict for each in verdicts] == ["inconclusive"]
     assert "bounds take 5" in verdicts[0].sentence

@@ -242,6 +242,19 @@ def test_a_merged_group_is_too_small_whatever_its_size(
     assert all("PA (100 queries, 100 patients)" in one.sentence for one in found)
 
 
+@pytest.mark.parametrize("stratum", ["view", "sex", "missing"])
+def test_a_floor_of_0_takes_the_gate_away_whatever_the_groups_are(
+    run: Run, tmp_path: Path, stratum: str
+) -> None:
+    text = (
+        '[[gate]]\nworst_group = {{ strata = "{0}", k = 10, min = 0.9 }}\n'
+        '[[gate]]\nlevel = 0.4\nworst_group = {{ strata = "{0}", k = 10, min = 0 }}\n'
+    )
+    found = verdicts(judged(run, tmp_path, text.format(stratum)))
+    assert [one.verdict for one in found if one.case.level == 0.4] == ["ungated"]
+    assert all(one.objects for one in found if one.case.level < 0.4)
+
+
 def test_groups_that_are_all_too_small_never_pass(tmp_path: Path) -> None:
     small = make_run(tmp_path / "run", 30, strata={"view": ["a", "b"] * 15}).run
     text = f'{FLOOR}too_small = "ignore"\ninconclusive = "allow"\n'
