@@ -175,8 +175,8 @@ def as_spent(verdict: Verdict, decision: Decision) -> Verdict:
         return verdict
     sentence = (
         f"{verdict.gate} of {verdict.case}: its error is spent over attempts, and they"
-        " are not counted. Add --robust-attempts FILE or --robust-results DIR, or judge"
-        " by --robust-replay."
+        " are not counted. Add --robust-attempts FILE or --robust-results DIR, to the run"
+        " or to --robust-replay, which judges it again."
     )
     return replace(
         verdict,

@@ -201,7 +201,8 @@ class BaselineLimit:
         if verdict == "inconclusive":
             more_queries = difference.queries_until_decided(self.margin, errors)
         loss = difference.detectable_loss(self.margin, errors)
-        ending = self._ending(verdict, more_queries)
+        of_group = isinstance(difference, GroupDifference)
+        ending = self._ending(verdict, more_queries, of_group=of_group)
         return Verdict(
             numbers.case,
             self.gate(numbers.direction),
@@ -258,11 +259,13 @@ class BaselineLimit:
         )
         return f"{levels}{seeds} pooled"
 
-    def _ending(self, verdict: VerdictName, more_queries: int | None) -> str:
+    def _ending(
+        self, verdict: VerdictName, more_queries: int | None, *, of_group: bool
+    ) -> str:
         margin = f"the margin of {self.margin:g}"
         if verdict == "pass":
             return f": no loss beyond {margin}."
         if verdict == "fail":
             return f": a loss beyond {margin}."
-        end = settled_by(more_queries)
+        end = settled_by(more_queries, " of a group" if of_group else "")
         return f": whether it lost more than {margin} is open{end}."

@@ -11,7 +11,7 @@ import numpy as np
 from ..core.cases import DIRECTIONS, Direction, Family
 from ..core.outcomes import Outcome
 from ..core.roles import Role
-from ..retrieval.curve import Curve
+from ..retrieval.curve import Curve, chance_k
 from .baseline import BaselineLimit
 from .cell_difference import CellDifference, cell_difference
 from .comparability import obstacles
@@ -20,7 +20,12 @@ from .error_ratios import PairedErrors
 from .evidence import hits_of
 from .grouping import Grouping, RunGroups
 from .number_words import number_name, takes_two_levels
-from .paired_groups import DifferenceOf, shared_grouping, worst_difference
+from .paired_groups import (
+    DifferenceOf,
+    nothing_to_lose,
+    shared_grouping,
+    worst_difference,
+)
 from .paired_hits import PairedHits
 from .pairing import Orders, Pairing
 from .pairing import Run as Run  # whoever compares runs finds them here too
@@ -164,11 +169,13 @@ class Comparison:
                 return hits.of_recall(errors)
             return hits.over_levels(limit.metric, curve.levels, errors)
 
-        return self._over_groups(outcome, direction, limit, hits, difference_of, errors)
+        return self._over_groups(
+            curve.clean, direction, limit, hits, difference_of, errors
+        )
 
     def _over_groups(
         self,
-        outcome: Outcome,
+        clean: Outcome,
         direction: Direction,
         limit: BaselineLimit,
         hits: PairedHits,
@@ -178,9 +185,20 @@ class Comparison:
         """The difference of all queries, or that of the worst group of a limit's stratum."""
         if limit.stratum is None:
             return difference_of(hits, errors)
-        grouping = self.grouping(outcome.case.dataset, limit.stratum, direction)
+        grouping = self.grouping(clean.case.dataset, limit.stratum, direction)
         if isinstance(grouping, NotComparable):
             return grouping
+        if limit.metric in ("retention", "half_level"):
+            scores = clean.scores(direction)
+            k = chance_k(scores)
+            of_clean = self.paired_hits([clean], direction, k)
+            if of_clean is None:
+                return self._other_ranks
+            problem = nothing_to_lose(
+                of_clean, hits, grouping, scores.chance[k], self.role
+            )
+            if problem is not None:
+                return problem
         return worst_difference(hits, grouping, difference_of, errors)
 
     def grouping(

@@ -178,7 +178,12 @@ class ErrorLimit:
     def _compared(
         self, numbers: ErrorNumbers, errors: PairedErrors, decision: Decision
     ) -> Verdict:
-        ratio = errors.summary(_STATISTICS[self.kind], decision.passing_confidence)
+        statistic = _STATISTICS[self.kind]
+        ratio = errors.summary(statistic, decision.passing_confidence)
+        if decision.passing_confidence > decision.confidence:
+            # Only the bound that passes is spent: a bad candidate fails as before.
+            failing = errors.summary(statistic, decision.confidence)
+            ratio = replace(ratio, low=failing.low)
         verdict = self._decided(ratio, decision)
         return Verdict(
             self._case_of(numbers),
@@ -228,9 +233,11 @@ class ErrorLimit:
         high = finite(ratio.high)
         below = "no lower end" if low is None else f"{low:.3f}"
         above = "no upper end" if high is None else f"{high:.3f}"
-        return (
-            f" ({100 * decision.passing_confidence:.4g} % bounds {below} and {above})"
-        )
+        confidence = f"{100 * decision.confidence:.4g} %"
+        passing = f"{100 * decision.passing_confidence:.4g} %"
+        if passing == confidence:
+            return f" ({confidence} bounds {below} and {above})"
+        return f" (lower bound {below} at {confidence}, upper one {above} at {passing})"
 
     def _worst(self, numbers: ErrorNumbers, errors: PairedErrors) -> str:
         """Which perturbation is the worst, where there are several."""

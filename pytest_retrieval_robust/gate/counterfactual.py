@@ -310,10 +310,10 @@ class DistractorFloor:
 EditLimit: TypeAlias = CounterfactualFloor | DistractorFloor
 
 
-def _severity(verdict: Verdict) -> tuple[int, float]:
-    """Sorts the worst verdict first."""
+def _severity(verdict: Verdict) -> tuple[int, bool, float]:
+    """Sorts the worst verdict first: of open ones that which no setting lets pass."""
     order = ("fail", "inconclusive", "pass", "ungated")
-    return order.index(verdict.verdict), verdict.observed or 0.0
+    return order.index(verdict.verdict), verdict.tolerated, verdict.observed or 0.0
 
 
 def _subject(outcome: CounterfactualOutcome) -> str:

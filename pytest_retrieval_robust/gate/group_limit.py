@@ -14,7 +14,6 @@ from ..retrieval.intervals import surely_reached
 from ..retrieval.power import (
     POWER_DEVIATE,
     detectable_loss_of_share,
-    queries_until_told,
 )
 from ..retrieval.student import student_quantile
 from .chance import ALMOST_SURELY, unless_it_cannot_fail
@@ -27,7 +26,7 @@ from .small_groups import unless_groups_are_too_small
 if TYPE_CHECKING:
     from ..retrieval.group_bounds import Floats
     from .group_extremes import Extreme
-    from .grouping import Grouping, RunGroups
+    from .grouping import Group, Grouping, RunGroups
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,6 +74,8 @@ class GroupLimit:
 
     def judge(self, numbers: GroupNumbers, decision: Decision) -> Verdict:
         """Whether every group that is large enough is within the limit."""
+        if self.kind is GateKind.WORST_GROUP and self.limit == 0:
+            return self._taken_away(numbers)
         grouping = self._grouping(numbers)
         if isinstance(grouping, NotComparable):
             return self._unmeasured(numbers, grouping.reason)
@@ -131,6 +132,15 @@ class GroupLimit:
         case = numbers.outcome.case
         return Verdict(case, gate, "inconclusive", None, self.limit, sentence)
 
+    def _taken_away(self, numbers: GroupNumbers) -> Verdict:
+        """The verdict on a floor of 0, whatever the groups are."""
+        gate = self.gate(numbers.direction)
+        case = numbers.outcome.case
+        sentence = (
+            f"{gate} of {case}: not judged, because a min of 0 takes the gate away."
+        )
+        return Verdict(case, gate, "ungated", None, self.limit, sentence)
+
     def _can_fail(self, grouping: Grouping, chance: float) -> bool:
         """Whether a model whose answers are in random order would fail it."""
         smallest = min(group.members.queries for group in grouping.judged)
@@ -158,7 +168,9 @@ class GroupLimit:
         extreme = (lowest if is_floor else widest)(recalls, groups, alpha)
         verdict = self._decided(extreme, decision)
         loss = self._detectable_loss(extreme, decision, len(groups))
-        more = self._more_queries(extreme, decision) if _is_open(verdict) else None
+        more = None
+        if _is_open(verdict):
+            more = extreme.more_queries(self.limit, decision.confidence)
         return Verdict(
             numbers.outcome.case,
             self.gate(numbers.direction),
@@ -166,12 +178,12 @@ class GroupLimit:
             extreme.value,
             self.limit,
             f"{self._subject(numbers)}: {self._number(extreme)}"
-            f"{self._bounds(extreme, decision)}{self._ending(verdict, extreme, more)}",
+            f"{self._bounds(extreme, decision)}{self._ending(verdict, more)}",
             bounds=(extreme.low, extreme.high),
             decided_by=decision.by,
             confidence=decision.confidence,
             detectable_loss=loss,
-            more_queries=more,
+            more_queries=None if more is None else more[0],
             tolerated=_is_open(verdict) and decision.tolerates_inconclusive,
             weak=bool(loss > WEAK * max(extreme.recalls)),
         )
@@ -211,16 +223,6 @@ class GroupLimit:
             extreme.groups[0].members.queries,
         )
 
-    def _more_queries(self, extreme: Extreme, decision: Decision) -> int | None:
-        """How many more of the worst group would decide it, should the number stay."""
-        return queries_until_told(
-            extreme.groups[0].members.queries,
-            extreme.value - self.limit,
-            extreme.error,
-            decision.confidence,
-            extreme.degrees_of_freedom,
-        )
-
     # Its sentence
 
     def _subject(self, numbers: GroupNumbers) -> str:
@@ -252,7 +254,7 @@ class GroupLimit:
         return f" ({confidence} {extreme.low:.3f} and {extreme.high:.3f})"
 
     def _ending(
-        self, verdict: VerdictName, extreme: Extreme, more_queries: int | None
+        self, verdict: VerdictName, more_queries: tuple[int, Group] | None
     ) -> str:
         is_floor = self.kind is GateKind.WORST_GROUP
         limit = f"the {'floor' if is_floor else 'limit'} of {self.limit:.3f}"
@@ -267,9 +269,10 @@ class GroupLimit:
             return f", {words[is_floor, is_above]} {limit}."
         end = ""
         if more_queries is not None:
+            number, group = more_queries
             end = (
-                f"; should the values stay, about {more_queries} more queries of"
-                f" {plain(extreme.groups[0].name)} would settle it"
+                f"; should the values stay, about {number} more queries of"
+                f" {plain(group.name)} would settle it"
             )
         question = "every group reaches" if is_floor else "every gap is within"
         return f": whether {question} {limit} is open{end}."

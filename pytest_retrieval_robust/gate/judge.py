@@ -212,9 +212,9 @@ class Judge:
     ) -> FewPatients | None:
         """The patients of a run's queries, if they are too few for bounds."""
         evidence = self.evidence
-        comparison = self.comparison
-        if comparison is not None and not isinstance(comparison, NotComparable):
-            evidence = comparison.candidate.evidence
+        for beside in (self.comparison, self.reference):
+            if beside is not None and not isinstance(beside, NotComparable):
+                evidence = evidence or beside.candidate.evidence
         if evidence is None:
             return None
         queries = outcome.scores(direction).queries

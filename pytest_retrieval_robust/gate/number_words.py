@@ -39,13 +39,15 @@ def takes_two_levels(family: Family) -> str:
     return f"takes two {levels_word(family)} or more. Add some to {option}"
 
 
-def settled_by(more_queries: int | None) -> str:
-    """How an open question could be settled, as the end of a sentence."""
+def settled_by(more_queries: int | None, whose: str = "") -> str:
+    """How an open question could be settled, as the end of a sentence; `whose` is what
+    the queries are of.
+    """
     if more_queries is None:
         return ""
     queries = counted(more_queries, "more query", "more queries")
     return (
-        f"; should the value stay, about {queries} would settle it with a probability of"
+        f"; should the value stay, about {queries}{whose} would settle it with a probability of"
         f" {POWER:g}"
     )
 

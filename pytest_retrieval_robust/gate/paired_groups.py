@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.roles import Role
+from ..retrieval.binomial import above_chance
 from .difference import Difference, Errors, NotComparable
 from .group_difference import GroupDifference
 from .grouping import Group, Grouping
@@ -44,8 +45,37 @@ def worst_difference(
         "fails_at": min(each.fails_at for each in differences),
     }
     return GroupDifference(
-        **{**vars(worst), **of_every_group}, group=groups[place], grouping=grouping
+        **{**vars(worst), **of_every_group},
+        group=groups[place],
+        grouping=grouping,
+        every=tuple(differences),
     )
+
+
+def nothing_to_lose(
+    clean: PairedHits, hits: PairedHits, grouping: Grouping, chance: float, role: Role
+) -> NotComparable | None:
+    """Why a share of the clean recall says nothing of some group; None where it does.
+
+    A group in which a model finds nothing keeps all of it. `clean` are the hits with
+    nothing done, at the k at which "above chance" is decided, and `hits` those of the
+    gate, of which the first cell is the clean one.
+    """
+    for group in grouping.judged:
+        at_chance_k = hits_of_group(clean, group)
+        at_k = hits_of_group(hits, group)
+        for whose, found, own in (
+            ("the model", at_chance_k.candidate, at_k.candidate),
+            (f"the {role}", at_chance_k.baseline, at_k.baseline),
+        ):
+            is_above = above_chance(int(found.sum()), len(found), chance)
+            if not is_above or not own[:, 0].any():
+                return NotComparable(
+                    f"{whose} retrieves no better than chance in the group {group} of"
+                    f" {grouping.stratum} before anything is changed, and so has"
+                    " nothing to lose there: gate the recall of the groups"
+                )
+    return None
 
 
 def hits_of_group(hits: PairedHits, group: Group) -> PairedHits:

@@ -45,7 +45,8 @@ def unless_nothing_was_changed(
         # More queries would not be changed either.
         more_queries=None,
         detectable_loss=None,
-        tolerated=decision.tolerates_inconclusive,
+        # What no setting lets pass for another reason does not pass for this one.
+        tolerated=decision.tolerates_inconclusive and not verdict.objects,
         weak=False,
     )
 

@@ -203,3 +203,30 @@ def test_another_word_is_refused(tmp_path: Path) -> None:
         policy(tmp_path, f'attempts = "often"\n{GATE}')
     with pytest.raises(ConfigError, match="attempts to be one of count, spend"):
         policy(tmp_path, GATE.replace(" }", ', attempts = "often" }'))
+
+
+def test_a_bad_candidate_fails_its_corruption_errors_at_every_attempt(
+    tmp_path: Path,
+) -> None:
+    """The bound that fails a gate is not spent: see `corruption_error`."""
+    rules = policy(
+        tmp_path,
+        'corruption = "*"\ndecide = "bound"\nattempts = "spend"\n'
+        "mce = { k = 10, max = 1.05 }\nworst_ce = { k = 10, max = 1.05 }\n",
+    )
+    mine = make_run(tmp_path / "mine", 200, corruptions=("x",), shift=12).run
+    theirs = make_run(tmp_path / "theirs", 200, corruptions=("x",)).run
+    ends = {}
+    for number in (1, 20):
+        record = judge_run(
+            mine, rules, Against(theirs), attempts={Role.BASELINE: number}
+        )
+        found = [v for v in record.verdicts if v.gate.kind.is_of_perturbations]
+        assert [v.verdict for v in found] == ["fail", "fail"]
+        assert all(" at 95 %, upper one " in v.sentence for v in found)
+        ends[number] = [v.bounds for v in found]
+    for first, last in zip(ends[1], ends[20], strict=True):
+        assert first is not None
+        assert last is not None
+        assert first[0] == last[0]
+        assert first[1] < last[1]

@@ -11,7 +11,9 @@ import pytest
 from scipy import optimize, stats
 
 from pytest_retrieval_robust.core.counterfactual_outcomes import CounterfactualOutcome
+from pytest_retrieval_robust.core.roles import Role
 from pytest_retrieval_robust.core.verdict import GateKind, Verdict
+from pytest_retrieval_robust.gate.comparison import compare
 from pytest_retrieval_robust.gate.difference import Errors
 from pytest_retrieval_robust.gate.judge import Judge
 from pytest_retrieval_robust.gate.paired_hits import PairedHits
@@ -99,6 +101,46 @@ def test_win_shares_of_few_patients_are_open(tmp_path: Path) -> None:
     assert many.bounds is not None
     assert alone.bounds is not None
     assert many.bounds[0] < alone.bounds[0]
+
+
+def test_a_kind_of_few_patients_is_not_hidden_by_one_that_may_stay_open(
+    tmp_path: Path,
+) -> None:
+    """The lower share is open and allowed to be; the higher one has no bounds at all."""
+    table = (
+        '[[gate]]\ncounterfactual = { kind = "*", min = 0.7 }\ndecide = "bound"\n'
+        'inconclusive = "allow"'
+    )
+    judge = Judge(policy(tmp_path, table))
+    outcome = compared(CLEAN, 200, {"negation": 0.7, "side": 0.95})
+    (verdict,) = judge.counterfactual(outcome)
+    assert (verdict.verdict, verdict.tolerated) == ("inconclusive", True)
+    kinds = tuple(
+        replace(share, patients=20, degrees_of_freedom=2.5)
+        if share.kind == "side"
+        else share
+        for share in outcome.kinds
+    )
+    (few,) = judge.counterfactual(replace(outcome, kinds=kinds))
+    assert (few.verdict, few.observed) == ("inconclusive", 0.95)
+    assert few.objects
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_few_patients_are_seen_beside_either_saved_run(
+    tmp_path: Path, role: Role
+) -> None:
+    mine = make_run(tmp_path / "a", 200, studies=50).run
+    theirs = make_run(tmp_path / "b", 200, studies=50).run
+    comparison = compare(mine, theirs, role=role)
+    text = f"[[gate]]\nnot_worse_than_{role} = {{ k = 10, margin = 0.3 }}\n"
+    rules = policy(tmp_path, text)
+    judge = Judge(rules, comparison=comparison)
+    if role is Role.REFERENCE:
+        judge = Judge(rules, reference=comparison)
+    verdicts = judge.baseline(mine.measured.curves)
+    assert [each.verdict for each in verdicts] == ["inconclusive"]
+    assert "bounds take 5" in verdicts[0].sentence
 
 
 # Few queries in which two runs differ

@@ -7,19 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from pytest_retrieval_robust.core.config_file import read_config_file
 from pytest_retrieval_robust.core.errors import ConfigError
 from pytest_retrieval_robust.core.verdict import GateKey, GateKind, Verdict
 from pytest_retrieval_robust.gate.comparison import Comparison
-from pytest_retrieval_robust.gate.difference import Errors
-from pytest_retrieval_robust.gate.grouping import Grouping, RunGroups
+from pytest_retrieval_robust.gate.difference import Difference, Errors
+from pytest_retrieval_robust.gate.group_difference import GroupDifference
+from pytest_retrieval_robust.gate.group_extremes import lowest
+from pytest_retrieval_robust.gate.grouping import Group, Grouping, RunGroups
 from pytest_retrieval_robust.gate.paired_groups import hits_of_group
 from pytest_retrieval_robust.gate.pairing import Pairing, Run
 from pytest_retrieval_robust.gate.policy import Policy
 from pytest_retrieval_robust.gate.record import Against, RunRecord, judge_run
 from pytest_retrieval_robust.gate.toml import read_policy
 from pytest_retrieval_robust.reports.saved.read import load_run
+from pytest_retrieval_robust.retrieval.bootstrap import Clusters
+from pytest_retrieval_robust.retrieval.group_bounds import GroupRecalls, Members
 
 from ..saved_runs import Made, make_run
 
@@ -237,6 +242,19 @@ def test_a_merged_group_is_too_small_whatever_its_size(
     assert all("PA (100 queries, 100 patients)" in one.sentence for one in found)
 
 
+@pytest.mark.parametrize("stratum", ["view", "sex", "missing"])
+def test_a_floor_of_0_takes_the_gate_away_whatever_the_groups_are(
+    run: Run, tmp_path: Path, stratum: str
+) -> None:
+    text = (
+        '[[gate]]\nworst_group = {{ strata = "{0}", k = 10, min = 0.9 }}\n'
+        '[[gate]]\nlevel = 0.4\nworst_group = {{ strata = "{0}", k = 10, min = 0 }}\n'
+    )
+    found = verdicts(judged(run, tmp_path, text.format(stratum)))
+    assert [one.verdict for one in found if one.case.level == 0.4] == ["ungated"]
+    assert all(one.objects for one in found if one.case.level < 0.4)
+
+
 def test_groups_that_are_all_too_small_never_pass(tmp_path: Path) -> None:
     small = make_run(tmp_path / "run", 30, strata={"view": ["a", "b"] * 15}).run
     text = f'{FLOOR}too_small = "ignore"\ninconclusive = "allow"\n'
@@ -360,6 +378,93 @@ def test_an_equal_model_passes_and_is_compared_as_a_whole_too(
         "not_worse_than_baseline@10 by view image-to-report",
     ]
     assert {one.verdict for one in found} == {"pass"}
+
+
+@pytest.mark.parametrize("metric", ["retention", "half_level"])
+def test_a_group_in_which_nothing_is_found_has_nothing_to_lose(
+    run: Run, tmp_path: Path, metric: str
+) -> None:
+    """Chance keeps all of itself: that passes no gate on what is kept."""
+    [clean] = [one for one in run.measured.outcomes if one.case.level == 0]
+    ranks = run.evidence.ranks(clean, "image-to-report")
+    assert ranks is not None
+    # Eight hits of some 130 queries are what a random order has by luck.
+    lost = np.flatnonzero(ranks > 10)
+    views = np.full(QUERIES, "seen", dtype=object)
+    views[lost] = "unseen"
+    views[np.flatnonzero(ranks <= 10)[:8]] = "unseen"
+    mine = made(tmp_path / "mine", views=views.tolist()).run
+    theirs = made(tmp_path / "theirs", views=views.tolist()).run
+    text = (
+        "[[gate]]\nnot_worse_than_baseline ="
+        f' {{ k = 10, margin = 0.9, metric = "{metric}", strata = "view" }}\n'
+        'inconclusive = "allow"\n'
+    )
+    [verdict] = verdicts(judged(mine, tmp_path, text, theirs))
+    assert verdict.objects
+    assert (
+        "the model retrieves no better than chance in the group unseen"
+        in verdict.sentence
+    )
+
+
+# What would settle it
+
+
+def test_more_queries_are_those_of_the_group_that_is_open() -> None:
+    """The worst of two groups is large and passes; a small one, which is better, does not."""
+    hits = np.zeros(2_040)
+    hits[:1_000] = 1
+    hits[2_000:2_024] = 1
+    every = Clusters.of(np.arange(2_040))
+    places = (np.arange(2_000), np.arange(2_000, 2_040))
+    groups = [
+        Group(name, "named", Members(rows, every))
+        for name, rows in zip(("large", "small"), places, strict=True)
+    ]
+    recalls = GroupRecalls(hits, [group.members for group in groups])
+    extreme = lowest(recalls, groups, 0.05)
+    assert [group.name for group in extreme.groups] == ["large"]
+    told = extreme.more_queries(0.48, 0.95)
+    assert told is not None
+    number, group = told
+    # A score interval of a share of 0.6 clears 0.48 with so many queries.
+    deviates = stats.norm.ppf(0.95) + stats.norm.ppf(0.8)
+    assert group.name == "small"
+    assert number == pytest.approx(deviates**2 * 0.24 / 0.12**2 - 40, rel=0.15)
+    # What is beyond the limit fails by itself.
+    beyond = extreme.more_queries(0.505, 0.95)
+    assert beyond is not None
+    assert beyond[1].name == "large"
+
+
+def test_more_queries_beside_a_baseline_are_those_of_the_open_group() -> None:
+    def difference(value: float, error: float, queries: int) -> Difference:
+        reach = 1.645 * error
+        return Difference(
+            0.5 + value, 0.5, value - reach, value + reach, error, queries
+        )
+
+    errors = Errors(0.05)
+    sure = difference(-0.02, 0.005, 4_000)
+    unsure = difference(0.0, 0.06, 100)
+    grouping = Grouping("view", (), np.zeros(0, dtype=np.int64), ())
+    worst = GroupDifference(
+        **vars(sure),
+        group=Group("large", "named", Members(np.arange(4), Clusters.of(np.arange(4)))),
+        grouping=grouping,
+        every=(sure, unsure),
+    )
+    shared = Errors(0.05, 2)
+    told = unsure.queries_until_decided(0.05, shared)
+    assert told is not None
+    assert worst.queries_until_decided(0.05, errors) == told
+    assert worst.queries_until_decided(0.01, errors) == sure.queries_until_decided(
+        0.01, shared
+    )
+    # The groups share the error of the bound that fails.
+    assert worst.detectable_loss(0.05, errors) == sure.detectable_loss(0.05, shared)
+    assert worst.detectable_loss(0.05, errors) > sure.detectable_loss(0.05, errors)
 
 
 def test_a_group_that_one_run_lacks_is_said_and_never_passes(

@@ -60,13 +60,15 @@ def judged(
     family: Family = "corruption",
     gates: str = GATES,
     before: str = "",
+    studies: int = 1,
 ) -> RunRecord:
     selector = family.replace("-", "_")
     policy = folder / "robust.toml"
     policy.write_text(before + gates.format(selector=selector))
     names = {f"{'corruptions' if family == 'corruption' else 'text_noise'}": ("x",)}
-    mine = with_altered(make_run(folder / "mine", **names).run, altered)  # type: ignore[arg-type]
-    theirs = make_run(folder / "theirs", **names).run  # type: ignore[arg-type]
+    mine = make_run(folder / "mine", studies=studies, **names).run  # type: ignore[arg-type]
+    theirs = make_run(folder / "theirs", studies=studies, **names).run  # type: ignore[arg-type]
+    mine = with_altered(mine, altered)
     return judge_run(mine, read_policy(read_config_file(policy)), Against(theirs))
 
 
@@ -188,3 +190,31 @@ def test_a_run_is_warned_of_cells_that_changed_few(
     if is_told and share is not None:
         counted = f"x at severity 0.2 on d ({100 * share:.3g} % of 200 images changed)"
         assert counted in found[0]
+
+
+@pytest.mark.parametrize(
+    ("gate", "studies"),
+    [
+        # Bounds over four patients.
+        ("recall = {{ 10 = 0.05 }}", 50),
+        # An error that is spent over attempts, which nobody counts.
+        (
+            "not_worse_than_baseline = {{ k = 10, margin = 0.5, attempts = 'spend' }}",
+            1,
+        ),
+    ],
+)
+def test_what_no_setting_lets_pass_stays_so_where_nothing_was_changed(
+    tmp_path: Path, gate: str, studies: int
+) -> None:
+    settings = 'decide = "bound"\ninconclusive = "allow"\n'
+    run = judged(
+        tmp_path,
+        {0.2: 0.0, 0.6: 0.0, 1.0: 0.0},
+        gates=f'[[gate]]\n{{selector}} = "*"\n{gate}\n{settings}',
+        studies=studies,
+    )
+    idle = [one for one in run.verdicts if one.gate.kind is not GateKind.NONE]
+    idle = [one for one in idle if one.case.level > 0]
+    assert idle
+    assert all(verdict.objects for verdict in idle)

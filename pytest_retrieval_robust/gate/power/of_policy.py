@@ -10,8 +10,9 @@ from functools import cached_property
 import numpy as np
 
 from ...core.cases import Case, Direction
-from ...core.verdict import GateKind, Verdict
+from ...core.verdict import GateKey, GateKind, Verdict
 from ...retrieval.curve import Curve
+from ..attempts import decision_on
 from ..baseline import BaselineLimit
 from ..comparison import Comparison
 from ..curve_statistics import Statistic
@@ -119,7 +120,9 @@ class ObservedRun:
         """The power of a gate at its case, and how many queries the run has there."""
         if isinstance(limit, Floor):
             return self._power_of_floor(limit, planned, decision)
-        errors = Errors(1 - decision.confidence, max(1, gates))
+        # Of an error that is spent over attempts the first one has the largest share.
+        first = replace(decision, attempt=1)
+        errors = Errors(decision.error, max(1, gates), first.passing_error)
         return self._power_beside_baseline(limit, planned, errors)
 
     def _power_of_floor(
@@ -188,9 +191,9 @@ def policy_rows(
         limit = _limit_of(policy, planned)
         if limit is None:
             verdict = judged.get((planned.case, planned.gate))
-            yield _row_of_verdict(gate, name, verdict)
+            yield _row_of_verdict(planned.gate, name, verdict)
             continue
-        decision = policy.decision(planned.case, planned.direction, limit.key)
+        decision = decision_on(limit, policy, planned.case, planned.direction)
         gates = gates_of[planned.case.model]
         known = observed.power_of(limit, planned, decision, gates)
         bound = limit.minimum if isinstance(limit, Floor) else limit.margin
@@ -209,6 +212,9 @@ def policy_rows(
 
 def _limit_of(policy: Policy, planned: PlannedGate) -> Floor | BaselineLimit | None:
     """The limit of a planned gate, where its power is known."""
+    # What asks for every group takes more queries than one of all of them.
+    if planned.gate.stratum is not None:
+        return None
     for limit in policy.limits_for(planned.case, planned.direction):
         if not isinstance(limit, Floor | BaselineLimit):
             continue
@@ -219,17 +225,27 @@ def _limit_of(policy: Policy, planned: PlannedGate) -> Floor | BaselineLimit | N
 
 def _subject_of(planned: PlannedGate) -> str:
     case = planned.case
+    if planned.gate.kind.is_without_data:
+        return case.model
     if planned.gate.is_over_levels:
         return f"{case.model} on {case.dataset}, {case.occluder}"
     return str(case)
 
 
-def _row_of_verdict(gate: str, name: str, verdict: Verdict | None) -> PlannedRow:
-    """What a gate that is not about hits says of itself."""
+def _row_of_verdict(gate: GateKey, name: str, verdict: Verdict | None) -> PlannedRow:
+    """What a gate says of itself whose power is not known."""
     reason = "Its power is not planned: it is not about the hits of queries."
+    if gate.stratum is not None:
+        reason = (
+            "Its power is not planned: it asks for every group. Plan so many groups with"
+            " --groups beside --min or --margin."
+        )
     if verdict is None or verdict.detectable_loss is None:
-        return PlannedRow(gate, name, reason=reason)
+        return PlannedRow(str(gate), name, reason=reason)
     today = Today(None, None, None, verdict.detectable_loss)
-    return PlannedRow(
-        gate, name, verdict.observed, verdict.limit, today=today, reason=reason
+    # A gap and a difference are not what may be lost.
+    is_difference = (
+        gate.kind is GateKind.GROUP_GAP or gate.kind.compared_with is not None
     )
+    value = None if is_difference else verdict.observed
+    return PlannedRow(str(gate), name, value, verdict.limit, today=today, reason=reason)

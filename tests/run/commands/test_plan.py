@@ -209,6 +209,47 @@ def test_a_policy_is_planned_gate_by_gate(
     assert compared == 2
 
 
+GROUPED = """
+[[gate]]
+drift = { max = 1e-3 }
+
+[[gate]]
+level = 0.4
+worst_group = { strata = "view", k = 10, min = 0.1 }
+group_gap = { strata = "view", k = 10, max = 0.6 }
+not_worse_than_baseline = [
+  { k = 10, margin = 0.1 },
+  { k = 10, margin = 0.1, strata = "view" },
+]
+not_worse_than_reference = { k = 10, margin = 0.1, attempts = "spend" }
+"""
+
+
+def test_gates_on_groups_are_not_planned_as_if_they_were_on_all_queries(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    views = {"view": ["AP", "PA"] * 100}
+    candidate = make_run(tmp_path / "c", 200, strata=views).save(tmp_path / "candidate")
+    baseline = make_run(tmp_path / "b", 200, strata=views).save(tmp_path / "baseline")
+    policy = tmp_path / "robust.toml"
+    policy.write_text(GROUPED)
+    words = ("--policy", str(policy), "--from", str(candidate))
+    plan = planned(capsys, *words, "--baseline", str(baseline))
+    assert gate_of(plan, "drift")["subject"] == "ours"
+    of_groups = [row for row in plan["gates"] if " by view " in row["gate"]]
+    assert len(of_groups) == 3
+    for row in of_groups:
+        assert row["queries"] is None
+        assert "asks for every group. Plan so many groups" in row["reason"]
+        assert row["today"]["smallest_loss"] > 0
+        # A gap and a difference are no number that could be lost.
+        assert (row["value"] is None) == (not row["gate"].startswith("worst_group"))
+    # The first attempt has six tenths of an error that is spent.
+    whole = gate_of(plan, "not_worse_than_baseline@10 image-to-report")
+    spent = gate_of(plan, "not_worse_than_reference@10 image-to-report")
+    assert spent["queries"] > whole["queries"]
+
+
 def _policy(file: str) -> Any:
     from pytest_retrieval_robust.core.config_file import read_config_file
     from pytest_retrieval_robust.gate.toml import read_policy
