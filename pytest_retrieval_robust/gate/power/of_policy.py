@@ -33,6 +33,7 @@ _STATISTICS = {
     GateKind.SLOPE: Statistic.SLOPE,
 }
 _ZERO_IS_A_LIMIT = (GateKind.SLOPE, GateKind.BASELINE, GateKind.REFERENCE)
+_OVER_GROUPS = (GateKind.WORST_GROUP, GateKind.GROUP_GAP)
 
 
 @dataclass(frozen=True)
@@ -227,6 +228,11 @@ def _subject_of(planned: PlannedGate) -> str:
 def _row_of_verdict(gate: str, name: str, verdict: Verdict | None) -> PlannedRow:
     """What a gate that is not about hits says of itself."""
     reason = "Its power is not planned: it is not about the hits of queries."
+    if verdict is not None and verdict.gate.kind in _OVER_GROUPS:
+        reason = (
+            "Its power is not planned from a run: --groups plans groups that are alike,"
+            " beside --min or --margin."
+        )
     if verdict is None or verdict.detectable_loss is None:
         return PlannedRow(gate, name, reason=reason)
     today = Today(None, None, None, verdict.detectable_loss)

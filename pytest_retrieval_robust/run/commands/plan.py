@@ -170,14 +170,22 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _count(text: str) -> int:
-    number = int(text)
+    number = int(text) if text.isascii() and text.isdigit() else 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"Expected 1 or more, got {text}.")
+        raise argparse.ArgumentTypeError(
+            f"Expected a whole number from 1, got {text!r}."
+        )
     return number
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(part) for part in text.split(","))
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"Expected a number, or one per level with commas, got {text!r}. Type 0.6,"
+            " or 0.9,0.8,0.6."
+        ) from None
 
 
 def run(parsed: argparse.Namespace) -> int:
