@@ -69,3 +69,8 @@ class DriftOutcome(Written):
     def is_measured(self) -> bool:
         """Whether there was a fingerprint to compare with."""
         return self.largest is not None
+
+
+def fingerprint_command(model: str) -> str:
+    """The command line that writes a model's fingerprint where its gate looks for it."""
+    return f"python -m pytest_retrieval_robust fingerprint {model} --tests SUITE"

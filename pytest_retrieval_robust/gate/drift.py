@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..core.cases import Case, Direction, Plan
-from ..core.drift import DriftOutcome, DriftPart, PartName
+from ..core.drift import DriftOutcome, DriftPart, PartName, fingerprint_command
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
 from .decision import Decision, pass_or_fail
 
@@ -91,7 +91,7 @@ class DriftLimit:
             parts += _explanation(drift)
             parts.append(
                 "Go back to what the file was made with, or make it again with"
-                f" `{_command(drift)}` if the change is meant."
+                f" `{fingerprint_command(drift.model)}` if the change is meant."
             )
         return " ".join(parts)
 
@@ -99,14 +99,11 @@ class DriftLimit:
 _WORDS = {True: "within", False: "above"}
 
 
-def _command(drift: DriftOutcome) -> str:
-    return f"python -m pytest_retrieval_robust fingerprint {drift.model}"
-
-
 def _missing(drift: DriftOutcome) -> str:
     return (
         f"{drift.model}: not compared, because there is no fingerprint {drift.file}."
-        f" Make it with `{_command(drift)}`, and commit it."
+        f" Make it with `{fingerprint_command(drift.model)}`, with the folder of"
+        " robust.toml as SUITE, and commit it."
     )
 
 

@@ -52,6 +52,8 @@ class Group:
     def __str__(self) -> str:
         queries = counted(self.members.queries, "query", "queries")
         patients = counted(self.members.patients, "patient")
+        if self.kind == "too small":
+            return f"merged groups ({queries}, {patients})"
         # A word of a user's table may turn a line round.
         return f"{plain(self.name)} ({queries}, {patients})"
 

@@ -81,14 +81,17 @@ def side_by_side(
     Raises:
         ArgumentError: No model of the runs was measured with nothing changed.
     """
-    by_their_setting = by_setting(_named_apart(entries))
+    named_apart = list(_named_apart(entries))
+    runs = {id(contender.run) for _, contender in named_apart}
+    # Named, so that no run is left out silently.
+    apart = [_without_model(entry) for entry in entries if id(entry.run) not in runs]
+    by_their_setting = by_setting(named_apart)
     if not by_their_setting:
+        reasons = " ".join(f"{each.name}: {each.reason}" for each in apart)
         raise ArgumentError(
-            "Expected a model with Recall@k at level 0, got runs or --models without any."
-            " Name a run that measured it, as test_recall.py does."
+            f"Expected a model with Recall@k at level 0, got none. {reasons}"
         )
     tables: list[Table] = []
-    apart: list[Apart] = []
     before: list[Setting] = []
     # A stable sort: of equally many models in the order of the runs.
     largest_first = sorted(by_their_setting.items(), key=lambda item: -len(item[1]))
@@ -106,6 +109,23 @@ def side_by_side(
             tables.append(Table(standings, _why_apart(setting, before)))
             before.append(setting)
     return SideBySide(tuple(tables), tuple(apart))
+
+
+def _without_model(entry: Entry) -> Apart:
+    """Why nothing of a run takes part."""
+    cases = [curve.clean.case for curve in entry.run.measured.curves]
+    known = dict.fromkeys(case.model for case in cases)
+    if known:
+        reason = (
+            f"Expected a model of this run ({', '.join(known)}), got"
+            f" models={', '.join(entry.models)!r}. Choose another name or glob."
+        )
+    else:
+        reason = (
+            "Expected a run with Recall@k at level 0, got one without it. Run the tests"
+            " that measure it, as test_recall.py does."
+        )
+    return Apart(entry.place, reason)
 
 
 def _why_apart(setting: Setting, before: Sequence[Setting]) -> str | None:

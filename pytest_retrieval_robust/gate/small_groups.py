@@ -32,7 +32,7 @@ def unless_groups_are_too_small(
         verdict="inconclusive",
         tolerated=decision.tolerates_inconclusive,
         sentence=(
-            f"{sentence}. The gate is open because of them: measure more of their"
-            ' patients, join groups, or write too_small = "ignore".'
+            f"{sentence}. So the gate is inconclusive: measure more of their patients,"
+            ' join groups, or write too_small = "ignore".'
         ),
     )

@@ -12,7 +12,7 @@ import pytest
 from ..core.cases import Case, Json
 from ..core.costs import CostMeasurement
 from ..core.counterfactual_outcomes import CounterfactualOutcome
-from ..core.drift import DriftOutcome
+from ..core.drift import DriftOutcome, drift_case
 from ..core.outcomes import ModelRecord, Outcome
 from ..core.searches import BreakingOutcome
 from ..gate.measurements import Measurements, Scope
@@ -171,12 +171,18 @@ class RunCollector:
         for name, selected in state.selection.models.items():
             reason: str | None = None
             if name not in tested:
-                reason = self._not_tested.get(name, "no test of it was run or finished")
+                reason = self._not_tested.get(name, self._reason_of(name))
             card = self._cards.get(name, {})
             records.append(
                 ModelRecord(name, name in tested, reason, card, selected.named)
             )
         return tuple(records)
+
+    def _reason_of(self, model: str) -> str:
+        """Why nothing of a model was measured, where no test said so."""
+        if drift_case(model) in self._drift:
+            return "its test of drift found no fingerprint, and no other test was run"
+        return "no test of it was run or finished"
 
 
 def _in_order(measured: Iterable[M], models: Sequence[str]) -> tuple[M, ...]:

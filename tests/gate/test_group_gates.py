@@ -239,7 +239,9 @@ def test_a_merged_group_is_too_small_whatever_its_size(
     merged = replace(run.measured, datasets=({**data, "strata": strata},))
     found = verdicts(judged(Run(merged, run.evidence), tmp_path, FLOOR))
     assert {one.verdict for one in found} == {"inconclusive"}
-    assert all("PA (100 queries, 100 patients)" in one.sentence for one in found)
+    assert all(
+        "merged groups (100 queries, 100 patients)" in one.sentence for one in found
+    )
 
 
 @pytest.mark.parametrize("stratum", ["view", "sex", "missing"])

@@ -295,7 +295,7 @@ def test_the_others_make_the_board_where_one_is_refused(
     paths = (saved["best"], saved["good"], bad, saved["good"], tmp_path / "gone")
     assert leaderboard(*paths, "--out", tmp_path / "board") == 1
     shown = capsys.readouterr()
-    assert "table 1: 2 of d, patches at levels 0, 0.2, 0.4, seed 0, fp32" in shown.out
+    assert "table 1: 2 models of d, patches at levels 0, 0.2, 0.4" in shown.out
     assert "Refused submission.json: Expected link to be an address" in shown.err
     assert "Refused good: Expected a run of its own, got that of 'good'" in shown.err
     assert "Refused gone: Expected a folder that --robust-results wrote" in shown.err

@@ -132,6 +132,9 @@ def test_a_gate_that_names_what_is_missing_fails(
     assert result.ret == 1
     assert "RELEASE GATE: FAILED because nothing was measured" in words(result)
     assert "there is no fingerprint" in words(result)
+    # The suite's folder is needed: the command may be started somewhere else.
+    assert " --tests SUITE`, with the folder of robust.toml" in words(result)
+    assert "its test of drift found no fingerprint" in words(result)
 
 
 def test_nothing_but_skips_is_no_release(
@@ -199,9 +202,18 @@ def test_the_command_writes_where_the_gate_looks(
     )
     code, text = printed(capsys, "ours")
     assert code == 0
-    assert "ours: 24 rows of fixed pictures and sentences written to of-ours" in text
+    assert "ours: 24 rows of fixed pictures and sentences written to marks/of-" in text
     assert "not known, so that a drift cannot be traced to them: token ids, wei" in text
     assert (elsewhere / "marks" / "of-ours.json").is_file()
+
+
+def test_a_suite_that_is_not_there_is_an_error(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, text = printed(capsys, "ours", "--tests", "gaet")
+    assert code == 2
+    assert "Expected the file or folder of a suite, got --tests='gaet'" in text
+    assert not (elsewhere / "fingerprints").exists()
 
 
 def test_the_command_writes_where_it_is_told(

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.drift import DriftOutcome, DriftPart, PartName, PartState
+from ...core.drift import (
+    DriftOutcome,
+    DriftPart,
+    PartName,
+    PartState,
+    fingerprint_command,
+)
 from ...models import DualEncoder
 from ..embeddings.identity import ModelIdentity
 from .fingerprint import Fingerprint, SentenceMark, WeightsMark, read_row
@@ -73,7 +79,7 @@ def _check_widths(
         raise FingerprintError(
             f"Expected {model} to give rows of {before.size} numbers, as {file} has, got"
             f" {after.size}: it is the fingerprint of another network. Make a new one with"
-            f" `python -m pytest_retrieval_robust fingerprint {model}`."
+            f" `{fingerprint_command(model)}`."
         )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...core.atomic_files import write_whole_text
 from ...core.codec import Json, from_plain
+from ...core.drift import fingerprint_command
 from ...core.errors import RobustError
 from ...core.files import open_regular, read_at_most
 from .fingerprint import Fingerprint, PictureMark, SentenceMark, read_row
@@ -68,7 +69,7 @@ def read_fingerprint(file: Path, model: str) -> Fingerprint:
         raise FingerprintError(
             f"Expected the fingerprint of {model}, got model={fingerprint.model!r} in"
             f" {file.name}. Name its own file in the gate (drift), or make one with"
-            f" `{_command(model)}`."
+            f" `{fingerprint_command(model)}`."
         )
     _check_inputs(file, fingerprint)
     _check_rows(file, fingerprint)
@@ -169,9 +170,5 @@ def _content_digest(content: Json) -> str:
 def _refusal(file: Path, expected: str, got: str, model: str) -> FingerprintError:
     return FingerprintError(
         f"Expected {expected} in {file.name}, got {got}. Take the file back from version"
-        f" control, or make it again with `{_command(model)}`."
+        f" control, or make it again with `{fingerprint_command(model)}`."
     )
-
-
-def _command(model: str) -> str:
-    return f"python -m pytest_retrieval_robust fingerprint {model}"

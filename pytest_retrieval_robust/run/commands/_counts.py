@@ -9,10 +9,11 @@ def count(text: str) -> int:
     """A whole number from 1.
 
     Raises:
-        argparse.ArgumentTypeError: A number below 1.
-        ValueError: No whole number; argparse says what was typed for which option.
+        argparse.ArgumentTypeError: Anything else.
     """
-    number = int(text)
+    number = int(text) if text.isascii() and text.isdigit() else 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"Expected 1 or more, got {text}.")
+        raise argparse.ArgumentTypeError(
+            f"Expected a whole number from 1, got {text!r}."
+        )
     return number

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,18 @@ class CommandInPytest(ABC):
         if self.error is not None:
             report_error(self.error)
         return code
+
+
+def check_tests(tests: str | None) -> None:
+    """Raise `ConfigError` where `--tests` is not there: pytest would go on without it."""
+    from ...core.errors import ConfigError
+
+    if tests is None or Path(tests.partition("::")[0]).exists():
+        return
+    raise ConfigError(
+        f"Expected the file or folder of a suite, got --tests={Path(tests).name!r}: no"
+        " such file or folder. Fix the path, or leave --tests out to take this folder."
+    )
 
 
 def check_single(kind: str, text: str) -> None:

@@ -30,13 +30,19 @@ def configured_dataset(text: str, config: Path | None) -> RetrievalDataset:
     """
     from ...core.catalogue import Catalogues
     from ...core.errors import UnknownNameError
+    from ...core.names import parse_call
     from ..selected_datasets import named_dataset
 
     file = _config_file(text, config)
     tables: Sequence[DatasetTable] = () if file is None else file.datasets
+    catalogue = Catalogues().datasets
     try:
-        selected = named_dataset(text, tables, Catalogues().datasets)
+        selected = named_dataset(text, tables, catalogue)
     except UnknownNameError as error:
+        # Of a known data set a parameter is wrong: no file or conftest changes that.
+        name, _ = parse_call(text)
+        if name in {*catalogue.names(), *(table.name for table in tables)}:
+            raise
         raise UnknownNameError(f"{error} {_advice('data set', file)}") from None
     return selected.load()
 

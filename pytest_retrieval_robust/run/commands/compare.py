@@ -199,7 +199,7 @@ def _lines(record: RunRecord, is_judged: bool, verbose: bool) -> Iterator[Line]:
         yield [
             Span(
                 "The two have no cell in common. Compare runs of the same models, data"
-                " sets, occluders and levels."
+                " sets, occluders and levels; --models '*' says what differs."
             )
         ]
         return

@@ -12,7 +12,7 @@ import pytest
 from ...core.words import counted, shown_size
 from ..options import PASSED_ON
 from ._errors import Commands, reason_of
-from ._in_pytest import CommandInPytest, check_single
+from ._in_pytest import CommandInPytest, check_single, check_tests
 
 if TYPE_CHECKING:
     from ...measure.drift.fingerprint import Fingerprint
@@ -64,6 +64,7 @@ class _FingerprintCommand(CommandInPytest):
         from ..outputs import check_written
         from ..session import session_of
 
+        check_tests(self._parsed.tests)
         check_single("model", self._parsed.model)
         session = session_of(config)
         # A model that robust.toml requires is selected too, after the one that was typed.
@@ -89,7 +90,7 @@ def fingerprint_lines(fingerprint: Fingerprint, file: Path) -> Iterator[str]:
     inputs = len(fingerprint.marks)
     yield (
         f"{fingerprint.model}: {counted(inputs, 'row')} of fixed pictures and sentences"
-        f" written to {file.name} ({shown_size(file.stat().st_size)})"
+        f" written to {_shown(file)} ({shown_size(file.stat().st_size)})"
     )
     refused = [mark.name for mark in fingerprint.marks if mark.row is None]
     if refused:
@@ -103,3 +104,12 @@ def fingerprint_lines(fingerprint: Fingerprint, file: Path) -> Iterator[str]:
         yield f"  not known, so that a drift cannot be traced to them: {', '.join(unknown)}"
     yield "next: commit it, and gate it in robust.toml:"
     yield f'  [[gate]]\n  model = "{fingerprint.model}"\n  drift = {{ max = 1e-3 }}'
+
+
+def _shown(file: Path) -> str:
+    """The path from here, so that one can see which suite it belongs to; elsewhere the
+    name alone, because folders above may tell of users and patients.
+    """
+    here = Path.cwd()
+    path = file.absolute()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else file.name

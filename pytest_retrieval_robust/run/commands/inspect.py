@@ -12,7 +12,7 @@ import pytest
 
 from ...core.words import counted
 from ._errors import Commands, reason_of, report_error, text_of
-from ._in_pytest import CommandInPytest, check_single
+from ._in_pytest import CommandInPytest, check_single, check_tests
 from ._inspected import configured_dataset, configured_model
 
 if TYPE_CHECKING:
@@ -190,6 +190,7 @@ class _InspectCommand(CommandInPytest):
         from ..selected_models import named_model
         from ..session import session_of
 
+        check_tests(self._parsed.tests)
         check_single("dataset", self._parsed.dataset)
         session = session_of(config)
         file = session.settings.config_file

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...core.words import counted
 from ._errors import USAGE_ERROR, Commands, reason_of, report_error, text_of
 from ._side_by_side import add_question
 
@@ -72,7 +73,8 @@ def run(parsed: argparse.Namespace) -> int:
         )
     for table in board.tables:
         standings = table.table.standings
-        print(f"table {table.number}: {len(table.rows)} of {standings.setting}")
+        models = counted(len(table.rows), "model")
+        print(f"table {table.number}: {models} of {standings.setting}")
     for each in board.apart:
         print(f"Left out {each.name}: {each.reason}", file=sys.stderr)
     print(f"wrote {parsed.out.name}/{PAGE}")

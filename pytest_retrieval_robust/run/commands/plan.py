@@ -171,7 +171,13 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(part) for part in text.split(","))
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"Expected a number, or one per level with commas, got {text!r}. Type 0.6,"
+            " or 0.9,0.8,0.6."
+        ) from None
 
 
 def run(parsed: argparse.Namespace) -> int:

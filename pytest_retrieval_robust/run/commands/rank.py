@@ -11,7 +11,7 @@ import pytest
 from ...core.words import counted
 from ..options import PASSED_ON
 from ._errors import USAGE_ERROR, Commands
-from ._in_pytest import CommandInPytest, check_single
+from ._in_pytest import CommandInPytest, check_single, check_tests
 
 if TYPE_CHECKING:
     from ...measure.first_ranks import FirstRanks
@@ -110,6 +110,7 @@ class _RankCommand(CommandInPytest):
         from ..session import session_of
 
         parsed = self._parsed
+        check_tests(parsed.tests)
         for kind in ("model", "dataset", "occluder"):
             check_single(kind, getattr(parsed, kind))
         session = session_of(config)

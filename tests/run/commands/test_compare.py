@@ -100,7 +100,18 @@ def test_models_of_one_run_are_compared(
         " ".join(capsys.readouterr().out.split())
     )
     assert compare(saved["several"], "--models", "z") == 2
-    assert "Expected a model with Recall@k at level 0" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "Expected a model with Recall@k at level 0" in shown
+    assert "Expected a model of this run (m-1, m-2, n), got models='z'" in shown
+
+
+def test_a_run_that_takes_no_part_is_named(
+    saved: Mapping[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = (saved["best"], saved["good"], saved["several"])
+    assert compare(*runs, "--models", "best,good") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "several was left out. Expected a model of this run" in shown
 
 
 def test_two_runs_of_different_models_take_the_option(

@@ -280,3 +280,15 @@ def test_what_is_there_twice_is_counted_and_named_only_if_asked(
         "2,nearly the same,4.png",
         "2,nearly the same,small.jpg",
     ]
+
+
+def test_a_wrong_parameter_of_a_known_data_set_asks_for_no_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Without a robust.toml, which an unknown name would ask for.
+    monkeypatch.chdir(tmp_path)
+    assert main(["inspect", "synthetic-cxr(pairs=60,strata=nosuch)"]) == 2
+    said = capsys.readouterr().err
+    assert "Known: device, finding, length, side." in said
+    assert "--config" not in said
+    assert "--tests" not in said

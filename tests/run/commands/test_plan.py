@@ -339,3 +339,35 @@ def test_plan_and_plan_run_name_each_other(capsys: pytest.CaptureFixture[str]) -
     listed = " ".join(capsys.readouterr().out.split())
     assert "sees today (time and disk of a run: plan-run)" in listed
     assert "that gates need: plan)" in listed
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--recall=abc",), "Expected a number, or one per level with commas"),
+        (("--recall=0.5", "--queries=x"), "Expected a whole number from 1, got 'x'"),
+    ],
+)
+def test_a_word_in_place_of_a_number_is_named(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["plan", "--margin=0.1", *words])
+    assert left.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_gates_on_groups_point_to_the_option_that_plans_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = make_run(tmp_path / "store", 200, strata={"sex": ["f", "m"] * 100})
+    run = made.save(tmp_path / "run")
+    policy = tmp_path / "robust.toml"
+    policy.write_text(
+        '[[gate]]\nworst_group = { strata = "sex", k = 10, min = 0.1 }\n'
+        'group_gap = { strata = "sex", k = 10, max = 0.5 }\n'
+    )
+    plan = planned(capsys, "--policy", str(policy), "--from", str(run))
+    assert plan["gates"]
+    for row in plan["gates"]:
+        assert "--groups plans groups that are alike" in row["reason"]
