@@ -69,9 +69,12 @@ class LedgerFile:
             saved = read_run_json(self._results).get("attempt")
         except SavedRunError:
             return  # whoever reads that run says what is wrong with it
-        if not isinstance(saved, dict) or not ledger.lines:
+        if not isinstance(saved, dict):
             return
-        is_this_ledger = saved.get("ledger_sha256") == ledger.lines[0].sha256
+        # A file that is there and empty had lines, or that run would not be an attempt.
+        is_this_ledger = (
+            not ledger.lines or saved.get("ledger_sha256") == ledger.lines[0].sha256
+        )
         if is_this_ledger and not ledger.has(str(saved.get("line_sha256"))):
             place = f"{self._results.name}/{RUN_FILE}"
             raise changed(self.name, f"no line of the attempt that {place} holds")
@@ -84,6 +87,7 @@ class LedgerFile:
             LedgerError: It was changed, cannot be read or written, or another run holds
                 it for ten minutes.
         """
+        is_new = not self.is_there
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666)
@@ -91,7 +95,9 @@ class LedgerFile:
             raise self._unusable("write", error) from None
         try:
             self._lock(descriptor)
-            yield self.read()
+            # Another run may have begun the new one meanwhile.
+            has_lines = os.fstat(descriptor).st_size > 0
+            yield self.read() if has_lines or not is_new else Ledger()
         finally:
             # Closing lets go of the lock.
             os.close(descriptor)

@@ -211,15 +211,16 @@ def test_a_changed_ledger_fails_the_run_and_says_what_to_do(project: Project) ->
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("left", [0, 1])
 def test_lines_cut_off_at_the_end_are_missed_by_the_last_saved_run(
-    project: Project,
+    project: Project, left: int
 ) -> None:
     made = make_run(project.folder / "mine")
     project.judged(rerun(made))
     record = project.judged(made)
     save_run(record, made.store, project.folder / "results")
     path = project.ledger.path
-    path.write_text("".join(path.read_text().splitlines(keepends=True)[:1]))
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:left]))
     with pytest.raises(LedgerError, match="the attempt that results/run.json holds"):
         project.ledger.read()
     assert project.judged(rerun(made)).failures == (

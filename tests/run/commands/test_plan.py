@@ -370,4 +370,4 @@ def test_gates_on_groups_point_to_the_option_that_plans_them(
     plan = planned(capsys, "--policy", str(policy), "--from", str(run))
     assert plan["gates"]
     for row in plan["gates"]:
-        assert "--groups plans groups that are alike" in row["reason"]
+        assert "Plan so many groups with --groups" in row["reason"]
