@@ -1,0 +1,167 @@
+"""Builds the wheel and the source archive twice, and keeps them if they are equal and fit.
+
+`python -m releasing.dist` needs hatchling, twine and check-wheel-contents: `make dist`
+gives them an environment of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from .contents import listing, problems
+from .source import (
+    ReleaseError,
+    clean_commit,
+    commit_seconds,
+    export,
+    export_otherwise,
+)
+
+ROOT = Path(__file__).parents[1]
+ARCHIVES = "archives"
+"""The folder of what is published, and of nothing else."""
+OTHER_PLACE: Mapping[str, str] = {"TZ": "Pacific/Auckland", "LC_ALL": "C"}
+"""What a builder on another machine may have otherwise."""
+
+
+def build(target: str, tree: Path, out: Path, environment: Mapping[str, str]) -> None:
+    """Build `target` ("wheel" or "sdist") of a folder of sources."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(out)]
+    subprocess.run(
+        command,
+        cwd=tree,
+        env={**os.environ, **environment},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def unpacked_sdist(sdist: Path, folder: Path) -> Path:
+    """Unpack a source archive; the folder that it holds."""
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    (tree,) = folder.iterdir()
+    return tree
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def sums(folder: Path) -> dict[str, str]:
+    """SHA-256 by file name."""
+    return {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
+
+
+def build_twice(work: Path) -> Path:
+    """The folder of two archives that came out the same in both builds.
+
+    The second build has other dates, rights and orders of files, another time zone,
+    and makes its wheel of its source archive.
+    """
+    commit = clean_commit(ROOT)
+    epoch = {"SOURCE_DATE_EPOCH": str(commit_seconds(ROOT, commit))}
+    first, second = work / "first", work / "second"
+    tree = work / "tree"
+    export(ROOT, commit, tree)
+    for target in ("sdist", "wheel"):
+        build(target, tree, first, epoch)
+
+    other_tree = work / "elsewhere" / "other tree"
+    export_otherwise(ROOT, commit, other_tree)
+    build("sdist", other_tree, second, {**epoch, **OTHER_PLACE})
+    (sdist,) = second.iterdir()
+    from_sdist = unpacked_sdist(sdist, work / "unpacked")
+    build("wheel", from_sdist, second, {**epoch, **OTHER_PLACE})
+
+    once, again = sums(first), sums(second)
+    if once != again:
+        raise ReleaseError(
+            f"Expected two builds of {commit} with the same bytes, got first={once},"
+            f" second={again}. Compare {first} with {second}."
+        )
+    return first
+
+
+def check(archives: list[Path]) -> None:
+    """Raise `ReleaseError` for what may not be published."""
+    found = [problem for archive in archives for problem in problems(archive)]
+    if found:
+        raise ReleaseError("\n".join(found))
+    wheels = [path for path in archives if path.suffix == ".whl"]
+    _run_tool("twine", "check", "--strict", *archives)
+    _run_tool("check-wheel-contents", *wheels)
+
+
+def _run_tool(name: str, *arguments: str | Path) -> None:
+    command = [str(Path(sys.executable).parent / name), *map(str, arguments)]
+    if subprocess.run(command, cwd=ROOT, check=False).returncode:
+        raise ReleaseError(f"Expected archives that pass {name}, got what it says above.")
+
+
+def version_of(archives: list[Path]) -> str:
+    """The version in the name of the wheel."""
+    (wheel,) = (path for path in archives if path.suffix == ".whl")
+    return wheel.name.split("-")[1]
+
+
+def check_tag(tag: str, version: str, changelog: str) -> None:
+    """Raise `ReleaseError` unless the tag, the version and the changelog agree."""
+    if tag != f"v{version}":
+        raise ReleaseError(
+            f"Expected the tag v{version} of pyproject.toml's version, got tag={tag!r}."
+            " Set the version, commit, and tag that commit."
+        )
+    if re.search(rf"^## {re.escape(version)} \(\d{{4}}-\d\d-\d\d\)$", changelog, re.M):
+        return
+    raise ReleaseError(
+        f"Expected the heading '## {version} (YEAR-MONTH-DAY)' in CHANGELOG.md, got"
+        " none. Put the day of the release there, commit, and tag that commit."
+    )
+
+
+def make(out: Path, tag: str | None) -> None:
+    """Write `archives/` and `SHA256SUMS` into `out`, or raise `ReleaseError`."""
+    # Kept where the builds differ, so that they can be compared.
+    work = Path(tempfile.mkdtemp(prefix="retrieval-robust-dist-"))
+    built = build_twice(work)
+    archives = sorted(built.iterdir())
+    if tag is not None:
+        changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+        check_tag(tag, version_of(archives), changelog)
+    check(archives)
+    shutil.rmtree(out / ARCHIVES, ignore_errors=True)
+    shutil.copytree(built, out / ARCHIVES)
+    shutil.rmtree(work)
+    kept = sums(out / ARCHIVES)
+    lines = "".join(f"{digest}  {ARCHIVES}/{name}\n" for name, digest in kept.items())
+    (out / "SHA256SUMS").write_text(lines, encoding="utf-8")
+    for name in kept:
+        print(listing(out / ARCHIVES / name))
+    print(f"Both builds have the same bytes:\n{lines}", end="")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m releasing.dist", description=__doc__)
+    parser.add_argument("--out", type=Path, default=ROOT / "dist")
+    parser.add_argument("--tag", help="the tag of the release, which has to fit")
+    arguments = parser.parse_args()
+    try:
+        # In CI the variable of no tag is empty.
+        make(arguments.out, arguments.tag or None)
+    except ReleaseError as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()
