@@ -1,6 +1,7 @@
 # Two commands: `make gate` runs the release gate on the embedded default, `make test` the project's own tests.
 # `make compat` builds the oldest and the newest libraries in .compat, tests both and compares their numbers.
 # `make nightly` simulates how often the gate is wrong, and fails where that is more often than promised.
+# `make dist` builds the archives of a release twice, compares and checks them, and lists what they need. It needs a clean clone.
 # Each sets up what it lacks in .venv, or what is older than its inputs, and installs nothing otherwise. The gate needs
 # the package alone, as its users have it; everything else needs the tools of development too.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -10,7 +11,7 @@ READY := $(VENV)/.ready
 INSTALL := $(VENV)/bin/pip install --disable-pip-version-check --constraint constraints.txt
 PYTEST_ARGS ?=
 
-.PHONY: gate test lint nightly compat reference clean
+.PHONY: gate test lint nightly compat reference dist clean
 
 gate: $(GATE_READY)
 	HF_HUB_OFFLINE=1 $(VENV)/bin/pytest suites/ --models all $(PYTEST_ARGS)
@@ -43,6 +44,18 @@ NAME ?= tiny-cxr-clip
 reference: $(READY)
 	$(VENV)/bin/python -m training.reference $(NAME)
 
+# The tools of a release have an environment of their own: what they need must not decide what the package is tested with.
+DIST_VENV := .dist
+TAG ?=
+
+dist: $(GATE_READY) $(DIST_VENV)/.ready
+	$(DIST_VENV)/bin/python -m releasing.dist --environment $(VENV)/bin/python --tag "$(TAG)"
+
+$(DIST_VENV)/.ready: releasing/requirements.txt
+	$(PYTHON) -m venv $(DIST_VENV)
+	$(DIST_VENV)/bin/pip install --disable-pip-version-check --requirement releasing/requirements.txt
+	touch $(DIST_VENV)/.ready
+
 $(GATE_READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) hatchling editables
@@ -54,4 +67,4 @@ $(READY): $(GATE_READY)
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) .compat build dist
+	rm -rf $(VENV) .compat .dist build dist

@@ -1,6 +1,6 @@
 """Builds the wheel and the source archive twice, and keeps them if they are equal and fit.
 
-`python -m releasing.dist` needs hatchling, twine and check-wheel-contents: `make dist`
+`python -m releasing.dist` needs the tools of `releasing/requirements.txt`: `make dist`
 gives them an environment of their own.
 """
 
@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from .bill import bill_of
 from .contents import listing, problems
 from .source import (
     ReleaseError,
@@ -98,20 +99,25 @@ def check(archives: list[Path]) -> None:
     found = [problem for archive in archives for problem in problems(archive)]
     if found:
         raise ReleaseError("\n".join(found))
-    wheels = [path for path in archives if path.suffix == ".whl"]
     _run_tool("twine", "check", "--strict", *archives)
-    _run_tool("check-wheel-contents", *wheels)
+    _run_tool("check-wheel-contents", wheel_in(archives))
 
 
 def _run_tool(name: str, *arguments: str | Path) -> None:
     command = [str(Path(sys.executable).parent / name), *map(str, arguments)]
     if subprocess.run(command, cwd=ROOT, check=False).returncode:
-        raise ReleaseError(f"Expected archives that pass {name}, got what it says above.")
+        raise ReleaseError(
+            f"Expected archives that pass {name}, got what it says above."
+        )
 
 
-def version_of(archives: list[Path]) -> str:
-    """The version in the name of the wheel."""
+def wheel_in(archives: list[Path]) -> Path:
     (wheel,) = (path for path in archives if path.suffix == ".whl")
+    return wheel
+
+
+def version_of(wheel: Path) -> str:
+    """The version in the name of a wheel."""
     return wheel.name.split("-")[1]
 
 
@@ -130,35 +136,52 @@ def check_tag(tag: str, version: str, changelog: str) -> None:
     )
 
 
-def make(out: Path, tag: str | None) -> None:
-    """Write `archives/` and `SHA256SUMS` into `out`, or raise `ReleaseError`."""
-    # Kept where the builds differ, so that they can be compared.
+def make(out: Path, tag: str | None, python: Path) -> None:
+    """Write the archives, their bill of materials and SHA256SUMS into `out`.
+
+    `python` is that of an environment in which the package is installed. Raises
+    `ReleaseError`, and then leaves `out` as it is.
+    """
+    # Kept where something fails, so that the builds can be looked at.
     work = Path(tempfile.mkdtemp(prefix="retrieval-robust-dist-"))
     built = build_twice(work)
     archives = sorted(built.iterdir())
+    wheel = wheel_in(archives)
     if tag is not None:
         changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-        check_tag(tag, version_of(archives), changelog)
+        check_tag(tag, version_of(wheel), changelog)
     check(archives)
-    shutil.rmtree(out / ARCHIVES, ignore_errors=True)
+    bill = bill_of(wheel, python, ROOT / "pyproject.toml")
+    if out.exists():
+        shutil.rmtree(out)
     shutil.copytree(built, out / ARCHIVES)
     shutil.rmtree(work)
-    kept = sums(out / ARCHIVES)
-    lines = "".join(f"{digest}  {ARCHIVES}/{name}\n" for name, digest in kept.items())
-    (out / "SHA256SUMS").write_text(lines, encoding="utf-8")
-    for name in kept:
-        print(listing(out / ARCHIVES / name))
-    print(f"Both builds have the same bytes:\n{lines}", end="")
+    bill_file = out / f"{wheel.name.split('-')[0]}-{version_of(wheel)}.cdx.json"
+    bill_file.write_text(bill, encoding="utf-8")
+    archives = sorted((out / ARCHIVES).iterdir())
+    lines = [
+        f"{sha256_of(path)}  {path.relative_to(out)}" for path in [*archives, bill_file]
+    ]
+    (out / "SHA256SUMS").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(*map(listing, archives), "", *lines, sep="\n")
+    print("Both builds of the archives have the same bytes.")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m releasing.dist", description=__doc__)
-    parser.add_argument("--out", type=Path, default=ROOT / "dist")
+    parser = argparse.ArgumentParser(
+        prog="python -m releasing.dist", description=__doc__
+    )
     parser.add_argument("--tag", help="the tag of the release, which has to fit")
+    parser.add_argument(
+        "--environment",
+        type=Path,
+        default=ROOT / ".venv" / "bin" / "python",
+        help="the Python of an environment in which the package is installed",
+    )
     arguments = parser.parse_args()
     try:
         # In CI the variable of no tag is empty.
-        make(arguments.out, arguments.tag or None)
+        make(ROOT / "dist", arguments.tag or None, arguments.environment)
     except ReleaseError as error:
         raise SystemExit(str(error)) from None
 
