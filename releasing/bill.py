@@ -1,7 +1,7 @@
 """The bill of materials (CycloneDX 1.6) of a wheel: what is in it, and what it was tested with.
 
-cyclonedx-py lists an environment. Of its list stay the libraries that the wheel asks for,
-with all that these ask for; tools of development go. The embedded encoders are added.
+cyclonedx-py lists an environment. Of its list stay the libraries that the wheel needs, with
+all that these need; tools of development go. The embedded encoders are added.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from .source import ReleaseError
 
 Bill = dict[str, Any]
 """A bill of materials, or a part of one, as JSON."""
+NAME = "pytest-retrieval-robust"
 WEIGHTS = "pytest_retrieval_robust/models/weights/"
 LICENCE_OF_WEIGHTS = "Apache-2.0"
 
@@ -29,23 +30,52 @@ LICENCE_OF_WEIGHTS = "Apache-2.0"
 def bill_of(wheel: Path, python: Path, pyproject: Path) -> str:
     """The bill of a wheel, as JSON.
 
-    `python` is that of an environment in which the wheel's libraries are installed.
-    Raises `ReleaseError` if one of them is missing there, or if the bill is invalid.
+    `python` is that of an environment in which the wheel's package is installed. Raises
+    `ReleaseError` if it is not, or asks for other libraries there, and if the bill is
+    invalid.
     """
-    listed = _listed(python, pyproject)
+    needs = _needs(python)
     with zipfile.ZipFile(wheel) as archive:
         metadata = metadata_of(archive)
         encoders = encoders_in(archive, metadata["Version"])
+    _require_same(needs[NAME], required_names(metadata))
+    listed = _listed(python, pyproject)
     root = listed["metadata"]["component"]
     root["type"] = "library"
     root["purl"] = f"pkg:pypi/{metadata['Name']}@{metadata['Version']}"
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     root["hashes"] = [{"alg": "SHA-256", "content": digest}]
     root["components"] = encoders
-    bill = narrowed(listed, required_names(metadata))
+    bill = narrowed(listed, needs)
     text = json.dumps(without_links(bill), indent=1, sort_keys=True) + "\n"
     _require_valid(text)
     return text
+
+
+def _needs(python: Path) -> dict[str, list[str]]:
+    """What each library that the package needs itself needs, as `needed.needed` says."""
+    script = Path(__file__).with_name("needed.py")
+    done = subprocess.run(
+        [str(python), str(script), NAME], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        (*_, problem) = done.stderr.splitlines()
+        raise ReleaseError(
+            f"Expected an environment in which {NAME} is installed, got {python}:"
+            f" {problem} Run `make gate` to make one."
+        )
+    needs: dict[str, list[str]] = json.loads(done.stdout)
+    return needs
+
+
+def _require_same(installed: Iterable[str], required: Iterable[str]) -> None:
+    """The environment may have been made for another version of the package."""
+    different = sorted(set(installed) ^ set(required))
+    if different:
+        raise ReleaseError(
+            "Expected an environment whose package needs what the wheel needs, got a"
+            f" difference in {', '.join(different)}. Run `make clean` and `make gate`."
+        )
 
 
 def _listed(python: Path, pyproject: Path) -> Bill:
@@ -106,47 +136,31 @@ def encoders_in(wheel: zipfile.ZipFile, version: str) -> list[Bill]:
     return encoders
 
 
-def narrowed(bill: Bill, required: Iterable[str]) -> Bill:
-    """The bill with the required libraries, and all that they need, alone.
+def narrowed(bill: Bill, needs: Mapping[str, list[str]]) -> Bill:
+    """The bill with the package and what it needs alone, by canonical names.
 
-    Raises `ReleaseError` if the environment lacks a required one.
+    Raises `ReleaseError` if the bill lacks a library.
     """
     from packaging.utils import canonicalize_name
 
-    root = bill["metadata"]["component"]["bom-ref"]
-    needs: dict[str, list[str]] = {
-        entry["ref"]: entry.get("dependsOn", []) for entry in bill["dependencies"]
+    reference: dict[str, str] = {
+        canonicalize_name(part["name"]): part["bom-ref"] for part in bill["components"]
     }
-    reference = {
-        canonicalize_name(component["name"]): component["bom-ref"]
-        for component in bill["components"]
-    }
-    missing = sorted(set(required) - set(reference))
+    reference[NAME] = bill["metadata"]["component"]["bom-ref"]
+    missing = sorted(set(needs) - set(reference))
     if missing:
         raise ReleaseError(
-            "Expected an environment with every library that the wheel needs, got none"
-            f" of {', '.join(missing)}. Run `make gate` to make one."
+            "Expected a bill with every library that the wheel needs, got none of"
+            f" {', '.join(missing)}. Another version of cyclonedx-bom may name them"
+            " otherwise."
         )
-    needs[root] = sorted(reference[name] for name in required)
-    kept = reached(root, needs)
+    kept = {reference[name] for name in needs}
     components = [part for part in bill["components"] if part["bom-ref"] in kept]
-    dependencies = [
-        {"ref": name, "dependsOn": needs[name]} if needs.get(name) else {"ref": name}
-        for name in sorted(kept)
-    ]
+    dependencies: list[Bill] = []
+    for name, names in sorted(needs.items()):
+        others = sorted(reference[other] for other in names)
+        dependencies.append({"ref": reference[name], "dependsOn": others})
     return {**bill, "components": components, "dependencies": dependencies}
-
-
-def reached(start: str, needs: Mapping[str, list[str]]) -> set[str]:
-    """`start` and all that it needs, directly or not."""
-    kept: set[str] = set()
-    waiting = [start]
-    while waiting:
-        name = waiting.pop()
-        if name not in kept:
-            kept.add(name)
-            waiting += needs.get(name, [])
-    return kept
 
 
 def without_links(part: Any) -> Any:
