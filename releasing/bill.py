@@ -55,11 +55,16 @@ def bill_of(wheel: Path, python: Path, pyproject: Path) -> str:
 def _needs(python: Path) -> dict[str, list[str]]:
     """What each library that the package needs itself needs, as `needed.needed` says."""
     script = Path(__file__).with_name("needed.py")
+    if not python.exists():
+        raise ReleaseError(
+            f"Expected the Python of an environment, got environment={str(python)!r},"
+            " which does not exist. Run `make gate` to make one."
+        )
     done = subprocess.run(
         [str(python), str(script), NAME], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        (*_, problem) = done.stderr.splitlines()
+        problem = done.stderr.strip().rpartition("\n")[2]
         raise ReleaseError(
             f"Expected an environment in which {NAME} is installed, got {python}:"
             f" {problem} Run `make gate` to make one."

@@ -10,13 +10,11 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from pytest_retrieval_robust import __version__, load_dataset
 
@@ -24,103 +22,18 @@ from ..conftest import THREE_LINES
 from . import pages
 from .commands import commands, unknown_options
 from .pages import ROOT
+from .workflows import LINTERS, loaded, schema, scripts, step, steps
 
 PAGE = ROOT / "docs" / "ci.md"
-WORKFLOWS = sorted((ROOT / "docs" / "workflows").iterdir())
 GATE, BASELINE = (
     ROOT / "docs" / "workflows" / name
     for name in ("release-gate.yml", "robustness-baseline.yml")
 )
+WORKFLOWS = [GATE, BASELINE]
 GITHUBS_BASH = ("bash", "--noprofile", "--norc", "-eo", "pipefail")
 """How a step with `shell: bash` is run."""
 LOOK_UP, JUDGE = "Find the newest baseline of main", "Measure and judge"
 
-Linter = Callable[[Path], str]
-
-
-def loaded(text: str) -> Any:
-    return YAML(typ="safe", pure=True).load(text)
-
-
-def steps(workflow: Path) -> list[dict[str, Any]]:
-    """All steps of all jobs."""
-    return [
-        step
-        for job in loaded(workflow.read_text())["jobs"].values()
-        for step in job["steps"]
-    ]
-
-
-def step(workflow: Path, name: str) -> dict[str, Any]:
-    (found,) = (one for one in steps(workflow) if one["name"] == name)
-    return found
-
-
-def tool(name: str, *arguments: str | Path) -> str:
-    """What a tool of this environment objects to: "" where it exits 0."""
-    command = [str(Path(sysconfig.get_path("scripts"), name)), *map(str, arguments)]
-    environment = {
-        name: text for name, text in os.environ.items() if "TOKEN" not in name
-    }
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=environment, check=False
-    )
-    return (
-        ""
-        if done.returncode == 0
-        else (done.stdout + done.stderr or f"exit {done.returncode}")
-    )
-
-
-def schema(name: str) -> Linter:
-    return lambda path: tool("check-jsonschema", "--builtin-schema", name, path)
-
-
-def zizmor(path: Path) -> str:
-    return tool(
-        "zizmor",
-        "--offline",
-        "--no-config",
-        "--no-progress",
-        "--strict-collection",
-        "--persona",
-        "auditor",
-        path,
-    )
-
-
-def scripts(path: Path) -> Iterator[str]:
-    yield from (step["run"] for step in steps(path) if "run" in step)
-
-
-def shellcheck(path: Path) -> str:
-    objections = []
-    for number, script in enumerate(scripts(path)):
-        file = path.with_name(f"{path.stem}-{number}.sh")
-        file.write_text(script)
-        objections.append(tool("shellcheck", "--norc", "--shell=bash", file))
-    return "".join(objections)
-
-
-def bash_syntax(path: Path) -> str:
-    done = [
-        subprocess.run(
-            ["bash", "-n"], input=script, capture_output=True, text=True, check=False
-        )
-        for script in scripts(path)
-    ]
-    return "".join(
-        one.stderr or f"exit {one.returncode}" for one in done if one.returncode
-    )
-
-
-LINTERS: Mapping[str, Linter] = {
-    "zizmor": zizmor,
-    "schema": schema("vendor.github-workflows"),
-    "timeouts": schema("custom.github-workflows-require-timeout"),
-    "shellcheck": shellcheck,
-    "bash -n": bash_syntax,
-}
 BROKEN = (
     ("zizmor", "persist-credentials: false", "persist-credentials: true"),
     ("zizmor", "3d3c42e5aac5ba805825da76410c181273ba90b1", "v7"),
@@ -170,10 +83,6 @@ def copy(tmp_path: Path) -> Callable[[Path], Path]:
 
 
 # The files
-
-
-def test_both_workflows_are_there() -> None:
-    assert WORKFLOWS == [GATE, BASELINE]
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
