@@ -1,4 +1,4 @@
-"""The workflow of docs/releasing.md: linted, shown as it is, and trusted with no more than it needs."""
+"""The workflow of docs/releasing.md: linted, shown as it is, trusted with what it needs."""
 
 from __future__ import annotations
 
