@@ -45,9 +45,12 @@ def check_pip(words: Words) -> str:
 
 
 def check_make(words: Words) -> str:
-    """Targets of the Makefile."""
-    (targets,) = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.M)
-    assert set(words[1:]) <= set(targets.split())
+    """Targets of the Makefile, and variables that it reads."""
+    makefile = (ROOT / "Makefile").read_text()
+    (targets,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.M)
+    settings = [f"{name}=" for name in re.findall(r"^(\w+) \?=", makefile, re.M)]
+    for word in words[1:]:
+        assert word in targets.split() or word.startswith(tuple(settings))
     return ""
 
 
