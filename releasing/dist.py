@@ -85,13 +85,22 @@ def build_twice(work: Path) -> Path:
     from_sdist = unpacked_sdist(sdist, work / "unpacked")
     build("wheel", from_sdist, second, {**epoch, **OTHER_PLACE})
 
-    once, again = sums(first), sums(second)
-    if once != again:
-        raise ReleaseError(
-            f"Expected two builds of {commit} with the same bytes, got first={once},"
-            f" second={again}. Compare {first} with {second}."
-        )
+    require_same_bytes(first, second)
     return first
+
+
+def require_same_bytes(first: Path, second: Path) -> None:
+    """Raise `ReleaseError` unless two folders have the same files."""
+    once, again = sums(first), sums(second)
+    different = sorted(
+        name for name in once.keys() | again.keys() if once.get(name) != again.get(name)
+    )
+    if different:
+        raise ReleaseError(
+            "Expected two builds with the same bytes, got different ones of"
+            f" {', '.join(different)}. Compare {first} with {second}: a date, an order"
+            " or a path of the machine has come into them."
+        )
 
 
 def check(archives: list[Path]) -> None:

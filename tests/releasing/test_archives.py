@@ -16,8 +16,14 @@ import pytest
 from pytest_retrieval_robust import __version__
 from releasing.bill import encoders_in, metadata_of, required_names
 from releasing.contents import listing, problems
-from releasing.dist import OTHER_PLACE, build, sha256_of, unpacked_sdist
-from releasing.source import make_private_and_old
+from releasing.dist import (
+    OTHER_PLACE,
+    build,
+    require_same_bytes,
+    sha256_of,
+    unpacked_sdist,
+)
+from releasing.source import ReleaseError, make_private_and_old
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = ROOT / "pytest_retrieval_robust" / "models" / "weights"
@@ -53,6 +59,18 @@ def test_a_wheel_of_the_source_archive_has_the_same_bytes(
     (again,) = (tmp_path / "again").iterdir()
     assert again.name == archives.wheel.name
     assert sha256_of(again) == sha256_of(archives.wheel)
+
+
+@pytest.mark.parametrize("other", [{"a": "1", "b": "3"}, {"a": "1"}])
+def test_builds_that_differ_are_named(other: dict[str, str], tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder, files in ((first, {"a": "1", "b": "2"}), (second, other)):
+        folder.mkdir()
+        for name, text in files.items():
+            (folder / name).write_text(text)
+    require_same_bytes(first, first)
+    with pytest.raises(ReleaseError, match=r"different ones of b\."):
+        require_same_bytes(first, second)
 
 
 # Contents
