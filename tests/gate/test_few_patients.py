@@ -140,7 +140,7 @@ def test_few_patients_are_seen_beside_either_saved_run(
         judge = Judge(rules, reference=comparison)
     verdicts = judge.baseline(mine.measured.curves)
     assert [each.verdict for each in verdicts] == ["inconclusive"]
-    assert "bounds take 5" in verdicts[0].sentence
+    assert "bounds need 5" in verdicts[0].sentence
 
 
 # Few queries in which two runs differ
