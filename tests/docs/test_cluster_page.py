@@ -12,7 +12,7 @@ import pytest
 
 from .commands import unknown_options
 from .pages import ROOT, read
-from .test_ci_page import tool
+from .workflows import tool
 
 SCRIPTS = sorted((ROOT / "docs" / "cluster").iterdir())
 
