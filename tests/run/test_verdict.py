@@ -679,7 +679,7 @@ def test_a_session_that_cannot_be_concluded_still_ends_with_the_line(
     # that pytester forgot.
     concluding = import_module("pytest_retrieval_robust.run.concluding")
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ImportError("torch can only be initialized once per process, Mr Doe")
 
     # Undone afterwards: the runs of other tests use the same module.
