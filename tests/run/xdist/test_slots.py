@@ -120,7 +120,6 @@ def test_a_worker_that_is_replaced_leaves_its_devices_to_the_next(
 @pytest.mark.parametrize(
     "options",
     [
-        ("--dist=each", "--tx=2*popen"),
         ("--tx=popen//id=first", "--tx=popen//id=second", "--dist=load"),
         ("-n", "2", "--dist=worksteal"),
         ("-n", "2", "--maxfail=9"),
@@ -133,6 +132,17 @@ def test_however_tests_are_dealt_out_there_are_two_slots(
     notes = notes_of(dying, *options)
     assert len(notes.workers) > 2
     assert set(notes.slots.values()) == {"0/2", "1/2"}
+
+
+def test_where_each_worker_runs_every_test_there_are_two_slots(
+    pytester: pytest.Pytester,
+) -> None:
+    # No worker dies here: what pytest-xdist does of one that it replaces under
+    # `--dist=each` hangs on which worker is ready first (`KeyError` in its scheduler).
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(test_harmless=HARMLESS)
+    notes = notes_of(pytester, "--dist=each", "--tx=2*popen")
+    assert notes.slots == {"gw0": "0/2", "gw1": "1/2"}
 
 
 def test_without_workers_a_process_takes_all_devices(
