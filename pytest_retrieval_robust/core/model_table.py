@@ -10,7 +10,7 @@ from typing import Any
 from .errors import ConfigError
 from .toml_table import TIMEOUT, TomlTable, seconds_of
 
-_MODEL_KEYS: Mapping[str, tuple[type, ...]] = {
+MODEL_KEYS: Mapping[str, tuple[type, ...]] = {
     "loader": (str,),
     "architecture": (str,),
     "checkpoint": (str,),
@@ -73,12 +73,12 @@ class ModelTable:
 def model_table(name: str, table: TomlTable) -> ModelTable:
     content = table.content
     table.require_table(repr(content))
-    known = (*_MODEL_KEYS, TIMEOUT, _ANSWER_TIMEOUT)
+    known = (*MODEL_KEYS, TIMEOUT, _ANSWER_TIMEOUT)
     table.check_keys(known, "key of [models.NAME]")
     timeout = _timeout(table, TIMEOUT)
-    for key in _MODEL_KEYS.keys() & content.keys():
+    for key in MODEL_KEYS.keys() & content.keys():
         value = content[key]
-        kinds = _MODEL_KEYS[key]
+        kinds = MODEL_KEYS[key]
         # To Python true is a whole number.
         is_wrong_bool = isinstance(value, bool) and bool not in kinds
         if is_wrong_bool or not isinstance(value, kinds):
