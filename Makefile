@@ -2,6 +2,7 @@
 # `make compat` builds the oldest and the newest libraries in .compat, tests both and compares their numbers.
 # `make nightly` simulates how often the gate is wrong, and fails where that is more often than promised.
 # `make dist` builds the archives of a release twice, compares and checks them, and lists what they need. It needs a clean clone.
+# `make docs` builds the documentation site in build/site, without a network, and fails at a warning or a link to nothing.
 # Each sets up what it lacks in .venv, or what is older than its inputs, and installs nothing otherwise. The gate needs
 # the package alone, as its users have it; everything else needs the tools of development too.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -11,7 +12,7 @@ READY := $(VENV)/.ready
 INSTALL := $(VENV)/bin/pip install --disable-pip-version-check --constraint constraints.txt
 PYTEST_ARGS ?=
 
-.PHONY: gate test lint nightly compat reference dist clean
+.PHONY: gate test lint docs nightly compat reference dist clean
 
 gate: $(GATE_READY)
 	HF_HUB_OFFLINE=1 $(VENV)/bin/pytest suites/ --models all $(PYTEST_ARGS)
@@ -25,6 +26,10 @@ lint: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+docs: $(READY)
+	$(VENV)/bin/python -m sphinx --fail-on-warning --keep-going --nitpicky --fresh-env --quiet \
+		--conf-dir docs/site --doctree-dir build/doctrees . build/site
 
 NIGHTLY_ARGS ?=
 NIGHTLY_PATIENTS_ARGS ?=

@@ -96,7 +96,7 @@ SDIST = Allowed(
         ]
     ),
     suffixes=SHIPPED_SUFFIXES
-    | {".txt", ".yml", ".html", ".png", ".sh", ".npz", ".tar"},
+    | {".txt", ".yml", ".html", ".png", ".sh", ".npz", ".tar", ".csv"},
     names=NO_SUFFIX,
     most_bytes=25 * MEGABYTE,
 )

@@ -33,7 +33,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def add_names(app: Sphinx, page: str, source: list[str]) -> None:
+def add_names(_app: Sphinx, page: str, source: list[str]) -> None:
     """Append to a page of names what the code says of each."""
     if page in PAGES:
         module, names = PAGES[page]()

@@ -9,13 +9,11 @@ import typing
 from collections.abc import Iterator
 
 from sphinx.application import Sphinx
-from sphinx.ext.napoleon import Config, GoogleDocstring
+from sphinx.ext.napoleon.docstring import GoogleDocstring
 from sphinx.util.typing import ExtensionMetadata
 
 import pytest_retrieval_robust as package
 
-SECTIONS = Config(napoleon_numpy_docstring=False)
-"""How `Args:`, `Returns:` and `Raises:` become lists of fields."""
 ONE_LINERS = ("attribute", "property", "data")
 
 
@@ -30,7 +28,12 @@ def setup(app: Sphinx) -> ExtensionMetadata:
 
 
 def read_sections(
-    app: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]
+    _app: Sphinx,
+    what: str,
+    name: str,
+    value: object,
+    _options: object,
+    lines: list[str],
 ) -> None:
     """Replace the sections of a docstring by what reStructuredText has for them.
 
@@ -38,15 +41,15 @@ def read_sections(
     colon, and take what is before it for a type.
     """
     if what not in ONE_LINERS:
-        lines[:] = GoogleDocstring(lines, SECTIONS, app, what, name, value).lines()
+        lines[:] = GoogleDocstring(lines, name=name, obj=value).lines()
 
 
 def readable(
-    app: Sphinx,
-    what: str,
-    name: str,
+    _app: Sphinx,
+    _what: str,
+    _name: str,
     value: object,
-    options: object,
+    _options: object,
     signature: str | None,
     returned: str | None,
 ) -> tuple[str, str | None] | None:
@@ -69,13 +72,11 @@ def annotated(value: object) -> Iterator[type]:
 
 def leave_bounds_out(holder: type) -> None:
     """Write `float` where a field says `Share`: its bounds are for `run.schema.json`."""
-    for annotations in (
-        holder.__dict__.get("__annotations__", {}),
-        getattr(holder.__init__, "__annotations__", {}),
-    ):
-        for field, written in annotations.items():
+    for written_in in (holder, vars(holder).get("__init__")):
+        fields = getattr(written_in, "__annotations__", {})
+        for field, written in fields.items():
             if isinstance(written, str):
-                annotations[field] = without_bounds(written, holder.__module__)
+                fields[field] = without_bounds(written, holder.__module__)
 
 
 def without_bounds(written: str, module: str) -> str:
@@ -86,7 +87,8 @@ def without_bounds(written: str, module: str) -> str:
         value = names.get(word[0])
         if typing.get_origin(value) is not typing.Annotated:
             return word[0]
-        return inspect.formatannotation(value.__origin__)
+        bare, *_bounds = typing.get_args(value)
+        return inspect.formatannotation(bare)
 
     written = re.sub(r"Annotated\[(.+), \w+\]", r"\1", written)
     written = re.sub(r"\bByK\[", "Mapping[int, ", written)

@@ -14,8 +14,8 @@ from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.util.typing import ExtensionMetadata
 
-COPIED = "docs/*.html"
-"""Under this name in the repository, and so on the site."""
+COPIED = "docs/sample-*"
+"""Files and folders that are under this name in the repository, and so on the site."""
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
@@ -28,9 +28,10 @@ def setup(app: Sphinx) -> ExtensionMetadata:
 class LinkToWholePages(SphinxTransform):
     """Links in place of downloads, before Sphinx collects these."""
 
-    default_priority = 999
+    # Before downloads are collected, with priority 880.
+    default_priority = 800
 
-    def apply(self, **kwargs: object) -> None:
+    def apply(self, **_settings: object) -> None:
         for download in list(self.document.findall(download_reference)):
             target = download["reftarget"]
             if target.endswith(".html"):
@@ -42,6 +43,9 @@ class LinkToWholePages(SphinxTransform):
 def copy_whole_pages(app: Sphinx, error: Exception | None) -> None:
     """Put them where the links lead."""
     if error is None and app.builder.format == "html":
-        for page in Path(app.srcdir).glob(COPIED):
-            copy = Path(app.outdir) / page.relative_to(app.srcdir)
-            shutil.copyfile(page, copy)
+        for source in Path(app.srcdir).glob(COPIED):
+            copy = Path(app.outdir) / source.relative_to(app.srcdir)
+            if source.is_dir():
+                shutil.copytree(source, copy, dirs_exist_ok=True)
+            else:
+                shutil.copyfile(source, copy)
