@@ -59,6 +59,8 @@ html_theme = "furo"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_show_sphinx = False
+# A search shows titles alone: browsers let no page from a disk read another for a summary.
+html_show_search_summary = False
 # Pages are Markdown that can be read where they are.
 html_copy_source = False
 copybutton_prompt_text = "$ "
