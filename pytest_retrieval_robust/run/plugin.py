@@ -43,6 +43,7 @@ from .options import (
     is_replay,
     shows_whole_tracebacks,
 )
+from .loaded_once import load_once
 from .our_tests import (
     asks_for_changes,
     has_nothing_to_do,
@@ -92,7 +93,10 @@ def _session_of(config: pytest.Config) -> RobustSession:
 # Start
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(
+    parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager
+) -> None:
+    load_once(pluginmanager, __name__)
     add_options(parser)
 
 
