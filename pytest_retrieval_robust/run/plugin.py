@@ -37,13 +37,13 @@ from .fixtures import (
     robustness_curves,
     text_noise,
 )
+from .loaded_once import load_once
 from .options import (
     add_options,
     any_on_command_line,
     is_replay,
     shows_whole_tracebacks,
 )
-from .loaded_once import load_once
 from .our_tests import (
     asks_for_changes,
     has_nothing_to_do,
