@@ -60,6 +60,7 @@ class Settings:
     models: tuple[str, ...] | None
     """None: the models of `robust.toml`, else the embedded ones."""
     datasets: tuple[str, ...]
+    """As chosen, else the default."""
     occluders: tuple[str, ...]
     """Empty where `none` leaves occlusions out."""
     levels: tuple[float, ...]
@@ -122,6 +123,8 @@ class Settings:
     """
     severities_typed: bool = False
     """The same of `--robust-severities`."""
+    datasets_chosen: bool = False
+    """Whether an option, or its twin in the ini file, names data sets."""
 
     def saved_run(self, role: Role) -> Path | None:
         """The folder of the saved run in a role."""
@@ -187,6 +190,7 @@ def read_settings(config: pytest.Config) -> Settings:
         config_named=names_config(config),
         levels_typed=values.is_typed("--robust-levels"),
         severities_typed=values.is_typed("--robust-severities"),
+        datasets_chosen=bool(values.text("--robust-datasets")),
     )
 
 
