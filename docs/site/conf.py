@@ -31,8 +31,6 @@ extensions = [
     "whole_pages",
 ]
 external_toc_path = "docs/site/toc.yml"
-# A page of `docs/start/` may come later.
-suppress_warnings = ["etoc.glob"]
 include_patterns = ["*.md", "docs/**"]
 # What is excluded is not walked through. Everything but the pages is.
 exclude_patterns = sorted(
