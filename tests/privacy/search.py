@@ -1,0 +1,72 @@
+"""Finds canaries in what a command printed and wrote, whatever form they are in."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import re
+import struct
+import zipfile
+from collections.abc import Iterator, Mapping
+
+from .places import PLACES, STUDY_NUMBER
+from .users_code import PAIRS
+
+_DATA_ADDRESS = re.compile(rb"base64,([A-Za-z0-9+/=]+)")
+_COLOURS = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
+_SPACE = re.compile(rb"\s+")
+_WORDS = {place.name: place.canary.encode() for place in PLACES}
+_NUMBERS = [
+    struct.pack(form, STUDY_NUMBER + number)
+    for number in range(PAIRS)
+    for form in ("<q", ">q", "<d", ">d")
+]
+
+Found = set[tuple[str, str]]
+"""(place, output) of each canary that was found."""
+
+
+def canaries_in(outputs: Mapping[str, bytes]) -> Found:
+    """Every canary of every output. The name of a file counts as part of the file."""
+    return {
+        (place, output)
+        for output, content in outputs.items()
+        for place in places_in(output.encode()) | places_in(content)
+    }
+
+
+def places_in(content: bytes) -> set[str]:
+    """The places whose canaries some bytes hold, plainly or packed."""
+    found: set[str] = set()
+    for form in _forms(content):
+        found |= {place for place, word in _WORDS.items() if word in form}
+        if any(number in form for number in _NUMBERS):
+            found.add("study")
+    return found
+
+
+def _forms(content: bytes) -> Iterator[bytes]:
+    """The bytes as they are, as text, unwrapped, and what is packed in them."""
+    yield content
+    text = _COLOURS.sub(b"", content).lower()
+    yield text
+    # A terminal and a log break long words.
+    yield _SPACE.sub(b"", text)
+    # Of texts that are written as UTF-16 or UTF-32.
+    yield text.replace(b"\0", b"")
+    for packed in _unpacked(content):
+        yield from _forms(packed)
+
+
+def _unpacked(content: bytes) -> Iterator[bytes]:
+    """The members of an archive, what a gzip file holds, pictures within a page."""
+    if content[:2] == b"\x1f\x8b":
+        yield gzip.decompress(content)
+    if content[:4] == b"PK\3\4":
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for name in archive.namelist():
+                yield name.encode()
+                yield archive.read(name)
+    for address in _DATA_ADDRESS.finditer(content):
+        yield base64.b64decode(address[1] + b"==")
