@@ -92,9 +92,27 @@ def policy_not_utf8(project: Path) -> None:
     (project / "robust.toml").write_bytes(world.POLICY.encode() + b"# \xff\n")
 
 
-def policy_a_folder(project: Path) -> None:
+def policy_a_fifo(project: Path) -> None:
     (project / "robust.toml").unlink()
-    (project / "robust.toml").mkdir()
+    os.mkfifo(project / "robust.toml")
+
+
+def table_is_text(project: Path) -> None:
+    before, _, after = world.POLICY.partition("[models.unused]")
+    gates = after[after.index("[[gate]]") :]
+    wrong = f'models.other = "/srv/{canary("toml value")}/step.pt"\n'
+    (project / "robust.toml").write_text(wrong + before + gates)
+
+
+def address_with_password(project: Path) -> None:
+    """Addresses where the package wants files."""
+    address = f"https://jane:{canary('password')}@127.0.0.1:9"
+    with (project / "robust.toml").open("a") as policy:
+        policy.write(
+            f'[datasets.remote]\nloader = "webdataset"\npath = "{address}/a.tar"\n'
+            '[models.remote]\nloader = "open_clip"\narchitecture = "ViT-B-32"\n'
+            f'checkpoint = "{address}/step.pt"\n'
+        )
 
 
 def suite_broken(project: Path) -> None:
@@ -140,10 +158,9 @@ FAILURES: dict[str, Spoil] = {
     "edits broken": edits_broken,
     "policy broken": policy_broken,
     "policy not UTF-8": policy_not_utf8,
-    "policy a folder": policy_a_folder,
-    "table is text": _policy(
-        "[datasets.unused]\n", f'datasets.other = "/srv/{canary("toml value")}"\n'
-    ),
+    "policy a FIFO": policy_a_fifo,
+    "table is text": table_is_text,
+    "address with a password": address_with_password,
     "unknown option": _policy('patient = "patient"', 'pateint = "patient"'),
     "suite broken": suite_broken,
     "saved run broken": saved_run_broken,

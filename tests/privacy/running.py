@@ -26,7 +26,7 @@ Files = dict[str, bytes]
 PRINTED = "the terminal"
 """The name of what is printed, among the outputs."""
 _OF_PYTEST = re.compile(
-    rb"^(rootdir: .*|- generated xml file: .*|- Generated html report: .*"
+    rb"^(rootdir: .*|-+ generated xml file: .*|-+ Generated html report: .*"
     rb"|cachedir: .*|metadata: .*)$",
     re.MULTILINE | re.IGNORECASE,
 )
@@ -54,9 +54,7 @@ class Ended:
         return " ".join(self.outputs[PRINTED].decode(errors="replace").split())
 
 
-def run(
-    words: Sequence[str], project: Path, environment: Mapping[str, str]
-) -> Ended:
+def run(words: Sequence[str], project: Path, environment: Mapping[str, str]) -> Ended:
     """Run `pytest ...` or a command of `retrieval-robust` in a project's folder.
 
     `{project}` in a word is the project's whole path.
@@ -78,6 +76,7 @@ def files_below(folder: Path) -> Files:
     """The content of every file, and an empty one for each folder, by its path."""
     found: Files = {}
     for path in folder.rglob("*"):
+        # A FIFO is no file, and has no content.
         content = path.read_bytes() if path.is_file() else b""
         found[str(path.relative_to(folder))] = content
     return found
@@ -136,9 +135,12 @@ def _heard(said: io.BytesIO) -> Iterator[None]:
     """All that is printed, by C libraries too, logged at any level, or warned of."""
     sys.stdout.flush()
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as file, os.fdopen(
-        os.dup(file.fileno()), "w", encoding="utf-8", errors="replace"
-    ) as stream:
+    with (
+        tempfile.TemporaryFile() as file,
+        os.fdopen(
+            os.dup(file.fileno()), "w", encoding="utf-8", errors="replace"
+        ) as stream,
+    ):
         kept = os.dup(1), os.dup(2)
         handler = logging.StreamHandler(stream)
         root = logging.getLogger()

@@ -63,7 +63,7 @@ def _unpacked(content: bytes) -> Iterator[bytes]:
     """The members of an archive, what a gzip file holds, pictures within a page."""
     if content[:2] == b"\x1f\x8b":
         yield gzip.decompress(content)
-    if content[:4] == b"PK\3\4":
+    if zipfile.is_zipfile(io.BytesIO(content)):
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for name in archive.namelist():
                 yield name.encode()

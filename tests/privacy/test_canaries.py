@@ -2,48 +2,87 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from . import world
-from .commands import COMMANDS, EVERYTHING, Command
-from .failures import FAILURES
+from .commands import Command
+from .failures import FAILURES, address_with_password, image_broken
+from .places import PLACES
+from .runs import EVERYTHING, QUIET, RUNS
 from .running import Ended, files_below, run
 from .search import canaries_in
+from .tools import ENCODE, TOOLS
+
+COMMANDS = (*RUNS, *TOOLS)
+"""Every command, each once."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A project with two saved runs and a cache, and what was printed and written.
+
+    Attributes:
+        project: Its folder. `results` holds the run of everything, `baseline` a quiet one.
+        ended: How the commands ended that made them.
+    """
+
+    project: Path
+    ended: Mapping[Command, Ended]
 
 
 @pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project that no command has seen."""
-    return world.make(tmp_path_factory.mktemp("pristine"))
-
-
-@pytest.fixture(scope="module")
-def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A project after a run of everything."""
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measured]:
     project = world.make(tmp_path_factory.mktemp("measured"))
-    return project, run(EVERYTHING.words, project, EVERYTHING.variables)
+    # Each run of pytest collects garbage: what was imported before is none.
+    gc.collect()
+    gc.freeze()
+    of_commands = {QUIET: made(QUIET, project)}
+    (project / "results").rename(project / "baseline")
+    of_commands |= {command: made(command, project) for command in (EVERYTHING, ENCODE)}
+    yield Measured(project, of_commands)
+    gc.unfreeze()
 
 
-def ended(command: Command, tmp_path: Path, everything) -> Ended:
-    project, of_everything = everything
-    if command is EVERYTHING:
-        return of_everything
-    copy = world.make(tmp_path)
-    for name in ("baseline", "candidate"):
-        shutil.copytree(project / "results", copy / name)
-    shutil.copytree(project / "cache", copy / "cache")
+def made(command: Command, project: Path) -> Ended:
+    return run(command.words, project, command.environment)
+
+
+def ended(command: Command, measured: Measured, home: Path) -> Ended:
+    """How a command ended, in a project of its own below `home`."""
+    if command in measured.ended:
+        return measured.ended[command]
+    project = world.make(home)
+    shutil.copytree(measured.project / "baseline", project / "baseline")
+    shutil.copytree(measured.project / "results", project / "candidate")
+    shutil.copytree(measured.project / "cache", project / "cache")
     if command.failure is not None:
-        FAILURES[command.failure](copy)
-    return run(command.words, copy, command.variables)
+        FAILURES[command.failure](project)
+    return made(command, project)
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_no_output_holds_a_canary(command: Command, tmp_path: Path, everything) -> None:
-    result = ended(command, tmp_path, everything)
-    assert command.says in result.text, result.text[-3000:]
-    assert result.status == command.status
+@pytest.mark.parametrize("command", COMMANDS, ids=str)
+def test_no_output_holds_a_canary(
+    command: Command, measured: Measured, tmp_path: Path
+) -> None:
+    result = ended(command, measured, tmp_path)
+    assert command.says in result.text
+    assert result.status == command.status, result.text[-2000:]
     assert canaries_in(result.outputs) == command.shows
+
+
+def test_every_canary_is_in_its_place(tmp_path: Path) -> None:
+    project = world.make(tmp_path)
+    for spoil in (image_broken, address_with_password):
+        spoil(project)
+    written = files_below(tmp_path)
+    of_the_machine = {"environment", "host", "user"}
+    of_own_code = {place.name for place in PLACES if "error" in place.name}
+    found = {place for place, _ in canaries_in(written)}
+    # Code makes its canaries as it runs; the run that shows tracebacks finds them.
+    assert found >= {place.name for place in PLACES} - of_the_machine - of_own_code
