@@ -14,7 +14,7 @@ from .files import require_regular
 from .foreign import attempted
 from .model_table import ModelTable, model_table
 from .toml_table import TIMEOUT, TomlTable, place, seconds_of
-from .toml_text import TomlError, parsed_toml
+from .toml_text import TomlError, parsed_toml, shown_value
 
 _TABLES = ("gate", "models", "datasets", "tracking")
 _TRACKING_KEYS = ("mlflow", "experiment")
@@ -84,7 +84,7 @@ def read_config_file(path: Path) -> ConfigFile:
     if not (isinstance(gates, list) and all(isinstance(gate, dict) for gate in gates)):
         raise ConfigError(
             f"{place(path, text, '[gate]', 0)}: expected [[gate]] tables, got"
-            f" gate={gates!r}."
+            f" gate={shown_value(gates)}."
         )
 
     def named(family: str, name: str) -> TomlTable:
@@ -141,19 +141,14 @@ def _problem(name: str, error: BaseException) -> str:
     )
 
 
-def _kind(value: object) -> str:
-    """What a value is, where its text may hold a password."""
-    return "an empty text" if value == "" else f"a value of type {type(value).__name__}"
-
-
 def _tracking(table: TomlTable) -> TrackingTable:
     content = table.content
-    table.require_table(_kind(content))
+    table.require_table()
     table.check_keys(_TRACKING_KEYS, "key of [tracking]")
     for key, value in content.items():
         if not isinstance(value, str) or not value:
             raise ConfigError(
-                f"{table.place(key)}: expected a text, got {key}={_kind(value)}."
+                f"{table.place(key)}: expected a text, got {key}={shown_value(value)}."
             )
     if "mlflow" not in content:
         raise ConfigError(
@@ -171,11 +166,12 @@ def _tracking(table: TomlTable) -> TrackingTable:
 
 def _dataset(name: str, table: TomlTable) -> DatasetTable:
     content = table.content
-    table.require_table(_kind(content))
+    table.require_table()
     loader = content.get("loader", name)
     if not isinstance(loader, str):
         raise ConfigError(
-            f"{table.place('loader')}: expected a text, got loader={loader!r}."
+            f"{table.place('loader')}: expected a text, got"
+            f" loader={shown_value(loader)}."
         )
     return DatasetTable(
         name=name,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
 
+from ..models.checkpoints import save_clip
 from . import world
 from .places import canary
 from .users_code import PAIRS
@@ -104,6 +106,53 @@ def table_is_text(project: Path) -> None:
     (project / "robust.toml").write_text(wrong + before + gates)
 
 
+path_is_a_list = _policy(
+    f'path = "{world.TABLE}"', f'path = ["/srv/{canary("toml value")}/a.csv"]'
+)
+checkpoint_is_a_list = _policy(
+    f'checkpoint = "/srv/{canary("toml value")}/step.pt"',
+    f'checkpoint = ["/srv/{canary("toml value")}/step.pt"]',
+)
+
+
+def checkpoint(project: Path) -> None:
+    """A folder of transformers, above which and in whose texts canaries are."""
+    folder = save_clip(_checkpoint(project))
+    words = folder / "tokenizer.json"
+    words.write_text(words.read_text().replace('"heart"', f'"{canary("tokenizer")}"'))
+    settings = folder / "config.json"
+    content = json.loads(settings.read_text())
+    content["_name_or_path"] = f"/srv/{canary('tokenizer')}/clip"
+    settings.write_text(json.dumps(content))
+    with (folder / "README.md").open("a") as readme:
+        readme.write(f"{canary('tokenizer')}\n")
+
+
+def _checkpoint(project: Path) -> Path:
+    return project.parents[1] / canary("checkpoint") / "candidate"
+
+
+def _broken(name: str) -> Spoil:
+    """The checkpoint with a file of other bytes."""
+
+    def spoil(project: Path) -> None:
+        checkpoint(project)
+        (_checkpoint(project) / name).write_text(f'{{"{canary("broken bytes")}: ')
+
+    return spoil
+
+
+settings_broken = _broken("config.json")
+weights_broken = _broken("model.safetensors")
+tokenizer_broken = _broken("tokenizer.json")
+
+
+def tracking(project: Path) -> None:
+    with (project / "robust.toml").open("a") as policy:
+        address = f"http://jane:{canary('password')}@127.0.0.1:9"
+        policy.write(f'[tracking]\nmlflow = "{address}"\n')
+
+
 def address_with_password(project: Path) -> None:
     """Addresses where the package wants files."""
     address = f"https://jane:{canary('password')}@127.0.0.1:9"
@@ -139,7 +188,9 @@ def ledger_broken(project: Path) -> None:
 
 
 FAILURES: dict[str, Spoil] = {
-    "gate not met": _policy("recall = { 1 = 0.1 }", "recall = { 1 = 1.0 }"),
+    "gate not met": _policy(
+        "recall = { 1 = 0.1 }", 'recall = { 1 = 1.0 }\ndecide = "bound"'
+    ),
     "image missing": image_missing,
     "image broken": image_broken,
     "image a FIFO": image_a_fifo,
@@ -160,6 +211,13 @@ FAILURES: dict[str, Spoil] = {
     "policy not UTF-8": policy_not_utf8,
     "policy a FIFO": policy_a_fifo,
     "table is text": table_is_text,
+    "path is a list": path_is_a_list,
+    "checkpoint is a list": checkpoint_is_a_list,
+    "checkpoint with canaries": checkpoint,
+    "checkpoint's settings broken": settings_broken,
+    "checkpoint's weights broken": weights_broken,
+    "checkpoint's tokenizer broken": tokenizer_broken,
+    "tracking": tracking,
     "address with a password": address_with_password,
     "unknown option": _policy('patient = "patient"', 'pateint = "patient"'),
     "suite broken": suite_broken,

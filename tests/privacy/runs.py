@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .commands import Command, in_all_of_a_run, shown
+from .places import canary
 from .running import PRINTED
 
 PASSED = "RELEASE GATE: PASSED"
@@ -19,16 +20,17 @@ QUIET = Command("pytest RUN -q", PASSED)
 """A run of two cells, which they read as `baseline`."""
 _OWN = "pytest RUN LOUD --robust-report=own.own --robust-metrics=own-metric"
 _SHOWN = "pytest RUN LOUD --robust-datasets=shown"
-_HIS = "CanaryError at conftest.py"
+_PLACED = "CanaryError at conftest.py"
 _WRONG = "pytest RUN LOUD"
 _REMOTE = "address with a password"
+_LOCAL = f"--robust-models=local-dir:{{project}}/../../{canary('checkpoint')}/candidate"
 _BASELINE = "--robust-baseline={project}/baseline"
 _WHOLE = (
     "error message, error note, error cause, local variable, source line, elsewhere"
 )
 
 WITH_WRONG_DATA = (
-    Command(_WRONG, FAILED, 1, "gate not met"),
+    Command(_WRONG, "RELEASE GATE:", 1, "gate not met"),
     Command(_WRONG, FAILED, 1, "image missing"),
     Command(_WRONG, FAILED, 1, "image broken"),
     Command(_WRONG, FAILED, 1, "image a FIFO"),
@@ -52,13 +54,26 @@ WITH_WRONG_DATA = (
     ),
     Command(_WRONG, FAILED, 1, "column missing"),
     Command(_WRONG, FAILED, 1, "stratum missing"),
-    Command(f"{_WRONG} --robust-counterfactuals", FAILED, 1, "edits broken"),
+    Command(f"{_WRONG} --robust-counterfactuals", PASSED, 0, "edits broken"),
     Command(f"{_WRONG} --robust-datasets=remote", FAILED, 1, _REMOTE),
     Command(f"{_WRONG} --robust-models=remote", FAILED, 1, _REMOTE),
     Command(_WRONG, "robust.toml", 4, "policy broken"),
     Command(_WRONG, "robust.toml", 4, "policy not UTF-8"),
     Command(f"{_WRONG} --robust-config=robust.toml", "robust.toml", 4, "policy a FIFO"),
     Command(_WRONG, "robust.toml", 4, "table is text"),
+    Command(_WRONG, "Expected", 1, "path is a list"),
+    Command(_WRONG, "robust.toml", 4, "checkpoint is a list"),
+    Command(f"{_WRONG} {_LOCAL}", "NOT JUDGED", 1, "checkpoint with canaries"),
+    Command(f"{_WRONG} {_LOCAL}", FAILED, 1, "checkpoint's settings broken"),
+    Command(f"{_WRONG} {_LOCAL}", FAILED, 1, "checkpoint's weights broken"),
+    Command(f"{_WRONG} {_LOCAL}", FAILED, 1, "checkpoint's tokenizer broken"),
+    Command(
+        _WRONG,
+        "Expected the tracking server",
+        0,
+        "tracking",
+        variables={"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"},
+    ),
     Command(_WRONG, "robust.toml", 4, "unknown option"),
     # pytest itself names the file of a module that cannot be imported.
     Command(
@@ -77,10 +92,10 @@ WITH_WRONG_DATA = (
 )
 WITH_WRONG_CODE = (
     Command(_OWN, "CanaryError", 4, failing="register"),
-    Command(_OWN, _HIS, 1, failing="load"),
-    Command(_OWN, _HIS, 1, failing="prepare"),
-    Command(_OWN, _HIS, 1, failing="images"),
-    Command(_OWN, _HIS, 1, failing="reports"),
+    Command(_OWN, _PLACED, 1, failing="load"),
+    Command(_OWN, _PLACED, 1, failing="prepare"),
+    Command(_OWN, _PLACED, 1, failing="images"),
+    Command(_OWN, _PLACED, 1, failing="reports"),
     Command(_OWN, "RuntimeError at conftest.py", 1, failing="cuda"),
     Command(_OWN, FAILED, 1, failing="memory"),
     Command(_OWN, "SystemExit at conftest.py", 1, failing="exit"),
@@ -90,12 +105,12 @@ WITH_WRONG_CODE = (
     Command(_OWN, "ValueError at conftest.py", 1, failing="quoted report"),
     Command(_OWN, "KeyError at conftest.py", 1, failing="missing word"),
     Command(_OWN, FAILED, 1, failing="text rows"),
-    Command(_OWN, _HIS, 1, failing="metric"),
-    Command(_OWN, _HIS, 1, failing="render"),
+    Command(_OWN, _PLACED, 1, failing="metric"),
+    Command(_OWN, _PLACED, 1, failing="render"),
     Command(_SHOWN, PASSED, 0),
-    Command(_SHOWN, _HIS, 1, failing="own image"),
+    Command(_SHOWN, _PLACED, 1, failing="own image"),
     Command(_SHOWN, FAILED, 1, failing="no image"),
-    Command(_SHOWN, _HIS, 1, failing="own patients"),
+    Command(_SHOWN, _PLACED, 1, failing="own patients"),
     Command(_SHOWN, FAILED, 1, failing="few patients"),
 )
 WITH_FLAGS = (
@@ -116,7 +131,7 @@ WITH_FLAGS = (
         f" {_BASELINE} --robust-reference={{project}}/baseline",
         PASSED,
     ),
-    Command(f"pytest RUN {_BASELINE}", "not judged", 1),
+    Command(f"pytest RUN LOUD {_BASELINE}", PASSED),
     Command(f"pytest RUN {_BASELINE}", "run.json", 4, "saved run broken"),
     Command(
         "pytest RUN --robust-replay={project}/baseline", "ranks.npz", 4, "ranks broken"
@@ -156,4 +171,21 @@ WITH_FLAGS = (
         shows=in_all_of_a_run("error message, local variable"),
     ),
 )
-RUNS = (EVERYTHING, QUIET, *WITH_WRONG_DATA, *WITH_WRONG_CODE, *WITH_FLAGS)
+WITH_WORKERS = (
+    Command(
+        "pytest RUN LOUD -n1 --robust-full-tracebacks",
+        "whole traceback of",
+        1,
+        failing="images",
+        shows=shown(f"{_WHOLE}, home", PRINTED),
+    ),
+    Command("pytest RUN LOUD -n1 --max-worker-restart=0", "crashed", 1, failing="dies"),
+)
+RUNS = (
+    EVERYTHING,
+    QUIET,
+    *WITH_WRONG_DATA,
+    *WITH_WRONG_CODE,
+    *WITH_FLAGS,
+    *WITH_WORKERS,
+)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from .commands import Command, shown
+from .places import canary
 from .running import PRINTED
 
 _CACHE = "--cache-dir={project}/cache"
 _RANK = "rank toy clinic --tests=gate --level=0.2 --device=cpu"
+_LOCAL = f"local-dir:{{project}}/../../{canary('checkpoint')}/candidate"
 _RUNS = "{project}/baseline {project}/candidate"
 ENCODE = Command(
     "encode --part=1/1 gate SETTINGS --robust-models=tiny-cxr-clip", "batch"
@@ -25,6 +27,13 @@ TOOLS = (
     Command("inspect clinic", "UTF-8", 2, "table not UTF-8"),
     Command("inspect clinic", "robust.toml", 2, "policy broken"),
     Command("inspect clinic", "robust.toml", 2, "table is text"),
+    Command("inspect clinic", "Expected", 2, "path is a list"),
+    Command(
+        f"inspect clinic --model={_LOCAL}", "gallery: 8", 0, "checkpoint with canaries"
+    ),
+    Command(
+        f"inspect clinic --model={_LOCAL}", "Error", 2, "checkpoint's weights broken"
+    ),
     Command("inspect remote", "Expected", 2, "address with a password"),
     Command("inspect clinc", "clinc", 2),
     # Paths that are wrong, as they were typed.
