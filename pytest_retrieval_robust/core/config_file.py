@@ -13,8 +13,9 @@ from .errors import ConfigError
 from .files import require_regular
 from .foreign import attempted
 from .model_table import ModelTable, model_table
+from .shown_values import shown_value
 from .toml_table import TIMEOUT, TomlTable, place, seconds_of
-from .toml_text import TomlError, parsed_toml, shown_value
+from .toml_text import TomlError, parsed_toml
 
 _TABLES = ("gate", "models", "datasets", "tracking")
 _TRACKING_KEYS = ("mlflow", "experiment")

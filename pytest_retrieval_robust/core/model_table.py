@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError
+from .shown_values import shown_value
 from .toml_table import TIMEOUT, TomlTable, seconds_of
-from .toml_text import shown_value
 
 _MODEL_KEYS: Mapping[str, tuple[type, ...]] = {
     "loader": (str,),

@@ -10,7 +10,7 @@ from typing import Any
 
 from .catalogue import unknown_name
 from .errors import ConfigError
-from .toml_text import shown_value
+from .shown_values import shown_value
 
 TIMEOUT = "timeout"
 LONGEST_SECONDS = 1e8

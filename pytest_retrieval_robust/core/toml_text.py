@@ -13,8 +13,6 @@ else:
 
 TomlError: type[ValueError] = tomllib.TOMLDecodeError
 
-_OF_PLACES = "/\\@"
-
 
 def parsed_toml(text: str) -> dict[str, Any]:
     """The tables of a TOML text.
@@ -26,18 +24,3 @@ def parsed_toml(text: str) -> dict[str, Any]:
     """
     tables: dict[str, Any] = tomllib.loads(text)
     return tables
-
-
-def shown_value(value: object) -> str:
-    """A value of a TOML file as a message may show it.
-
-    Numbers and plain words are shown. A text with a path or an address may tell of a
-    person or hold a password, and so may lists and tables: of these the kind is shown.
-    """
-    if isinstance(value, str):
-        if any(sign in value for sign in _OF_PLACES):
-            return "a path or an address"
-        return repr(value) if value else "an empty text"
-    if value is None or isinstance(value, bool | int | float):
-        return repr(value)
-    return f"a value of type {type(value).__name__}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from ..core.errors import ConfigError
 from ..core.names import split_list
 from ..core.roles import Role
-from ..core.shown_place import shown_place
+from ..core.shown_values import shown_place
 from .options import BY_FLAG, CACHE_LIMIT, is_measure_only, is_replay, names_config
 from .robust_toml import beside_arguments
 from .typed_values import (

@@ -119,7 +119,9 @@ def checkpoint(project: Path) -> None:
     """A folder of transformers, above which and in whose texts canaries are."""
     folder = save_clip(_checkpoint(project))
     words = folder / "tokenizer.json"
-    words.write_text(words.read_text().replace('"heart"', f'"{canary("tokenizer")}"'))
+    named = words.read_text().replace('"heart"', f'"{canary("tokenizer")}"')
+    # A word that is in one report alone: not all reports are one text to the model.
+    words.write_text(named.replace('"large"', '"1"'))
     settings = folder / "config.json"
     content = json.loads(settings.read_text())
     content["_name_or_path"] = f"/srv/{canary('tokenizer')}/clip"

@@ -67,6 +67,9 @@ def run(words: Sequence[str], project: Path, environment: Mapping[str, str]) -> 
         status = _status_of(spoken)
     outputs = {PRINTED: _OF_PYTEST.sub(b"", said.getvalue())}
     for name, content in files_below(home).items():
+        # pytest itself names the folder of its temporary files after the account.
+        if name.startswith("temporary/pytest-of-"):
+            continue
         if before.get(name) != content:
             outputs[_without_parents(name)] = _HOST_OF_PYTEST.sub(rb"\1", content)
     return Ended(status, outputs)

@@ -61,7 +61,7 @@ WITH_WRONG_DATA = (
     Command(_WRONG, "robust.toml", 4, "policy not UTF-8"),
     Command(f"{_WRONG} --robust-config=robust.toml", "robust.toml", 4, "policy a FIFO"),
     Command(_WRONG, "robust.toml", 4, "table is text"),
-    Command(_WRONG, "Expected", 1, "path is a list"),
+    Command(_WRONG, "robust.toml", 4, "path is a list"),
     Command(_WRONG, "robust.toml", 4, "checkpoint is a list"),
     Command(f"{_WRONG} {_LOCAL}", "NOT JUDGED", 1, "checkpoint with canaries"),
     Command(f"{_WRONG} {_LOCAL}", FAILED, 1, "checkpoint's settings broken"),
@@ -171,15 +171,16 @@ WITH_FLAGS = (
         shows=in_all_of_a_run("error message, local variable"),
     ),
 )
+# One worker: a model of its own code fails, and the next one ends the process.
 WITH_WORKERS = (
     Command(
-        "pytest RUN LOUD -n1 --robust-full-tracebacks",
-        "whole traceback of",
+        "pytest RUN LOUD -n1 --max-worker-restart=0 --robust-models=toy,deadly"
+        " --robust-full-tracebacks",
+        "crashed",
         1,
         failing="images",
         shows=shown(f"{_WHOLE}, home", PRINTED),
     ),
-    Command("pytest RUN LOUD -n1 --max-worker-restart=0", "crashed", 1, failing="dies"),
 )
 RUNS = (
     EVERYTHING,

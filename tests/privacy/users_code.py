@@ -67,8 +67,6 @@ class Encoder(toy.ToyEncoder):
         fail_with("memory", RuntimeError(f"CUDA out of memory. {message}"))
         fail_with("exit", SystemExit(message))
         fail_with("no words", AssertionError())
-        if os.environ.get(FAILING) == "dies":
-            os._exit(3)
         if os.environ.get(FAILING) == "NaN":
             return super().encode_images(pixels) * float("nan")
         if os.environ.get(FAILING) == "one row":
@@ -90,6 +88,15 @@ def known(rows: torch.Tensor) -> torch.Tensor:
     """
     constant = torch.full((len(rows), 1), 0.1)
     return toy.unit(torch.cat([rows, constant], dim=1))
+
+
+class DeadlyEncoder(Encoder):
+    """Ends the process that uses it."""
+
+    name = "deadly"
+
+    def encode_images(self, pixels: Any) -> Any:
+        os._exit(3)
 
 
 @dataclasses.dataclass
@@ -141,6 +148,8 @@ def render(_: Any) -> str:
 def pytest_robust_register(catalogues: Catalogues) -> None:
     fail_at("register")
     catalogues.models.add(ModelEntry("toy", "a toy", load))
+    deadly = ModelEntry("deadly", "ends the process", lambda _: DeadlyEncoder())
+    catalogues.models.add(deadly)
     catalogues.datasets.add(DatasetEntry("shown", "own", ShownDataset))
     catalogues.metrics.add(MetricEntry("own-metric", "own", {}, lambda: metric))
     catalogues.reports.add(ReportEntry("own", "own", render))

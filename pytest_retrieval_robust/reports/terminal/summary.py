@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ...core.shown_place import shown_place
+from ...core.shown_values import shown_place
 from ..drift_sentences import drift_sentences
 from ..error_tables import error_lines
 from ..family_sentences import sentences

@@ -6,7 +6,7 @@ import argparse
 import shutil
 from pathlib import Path
 
-from ...core.shown_place import shown_place
+from ...core.shown_values import shown_place
 from ._errors import Commands, report_error
 
 _PACKAGE = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ...core.shown_place import shown_place
+from ...core.shown_values import shown_place
 from ...models.command import HELPER
 from ._errors import Commands, reason_of, report_error
 

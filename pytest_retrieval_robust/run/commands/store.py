@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...core.shown_place import shown_place
+from ...core.shown_values import shown_place
 from ...core.words import shown_size
 from ._errors import Commands, reason_of, report_error, text_of
 
