@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import io
 import re
 import struct
 import zipfile
 from collections.abc import Iterator, Mapping
 
+from . import world
 from .places import PLACES, STUDY_NUMBER
 from .users_code import PAIRS
 
@@ -22,7 +24,29 @@ _NUMBERS = [
     for number in range(PAIRS)
     for form in ("<q", ">q", "<d", ">d")
 ]
+_VALUES = {
+    "report": world.report,
+    "image id": lambda number: str(world.row(number)["id"]),
+    "patient": lambda number: str(world.row(number)["patient"]),
+    "study": lambda number: str(world.row(number)["study"]),
+}
+_ALGORITHMS = ("md5", "sha1", "sha256", "sha512", "blake2b")
+_DIGEST_BYTES = 8
+"""Of a digest, which may be cut."""
 
+
+def _digests() -> Iterator[tuple[str, bytes]]:
+    """(place, digest): whoever guesses a text could find it by a digest without a key."""
+    for place, value_of in _VALUES.items():
+        for number in range(PAIRS):
+            value = value_of(number).encode()
+            for algorithm in _ALGORITHMS:
+                digest = hashlib.new(algorithm, value).digest()[:_DIGEST_BYTES]
+                yield place, digest
+                yield place, digest.hex().encode()
+
+
+_DIGESTS = list(_digests())
 Found = set[tuple[str, str]]
 """(place, output) of each canary that was found."""
 
@@ -43,6 +67,7 @@ def places_in(content: bytes) -> set[str]:
         found |= {place for place, word in _WORDS.items() if word in form}
         if any(number in form for number in _NUMBERS):
             found.add("study")
+        found |= {place for place, digest in _DIGESTS if digest in form}
     return found
 
 

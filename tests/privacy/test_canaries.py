@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import base64
 import gc
+import gzip
+import hashlib
+import io
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from . import world
 from .commands import Command
 from .failures import FAILURES, address_with_password, checkpoint, image_broken
-from .places import PLACES
+from .places import PLACES, STUDY_NUMBER, canary
 from .running import Ended, files_below, run
 from .runs import EVERYTHING, QUIET, RUNS, WITH_WORKERS
-from .search import canaries_in
+from .search import canaries_in, places_in
 from .tools import ENCODE, TOOLS
 
+PAGE = Path(__file__).parents[2] / "docs/privacy.md"
 COMMANDS = (*RUNS, *TOOLS)
 """Every command, each once."""
 
@@ -86,3 +92,31 @@ def test_every_canary_is_in_its_place(tmp_path: Path) -> None:
     of_own_code = {place for place, _ in WITH_WORKERS[0].shows}
     found = {place for place, _ in canaries_in(written)}
     assert found | of_the_machine | of_own_code == {place.name for place in PLACES}
+
+
+def test_a_packed_wrapped_or_hashed_canary_is_found() -> None:
+    """What the search can do is what the promise is worth."""
+    word = canary("patient")
+    archive = io.BytesIO()
+    np.savez_compressed(archive, a=np.array([STUDY_NUMBER + 1]), **{word: np.zeros(1)})
+    page = b'src="data:image/png;base64,' + base64.b64encode(word.encode()) + b'"'
+    hidden = {
+        "wrapped": f"{word[:6]}\n    {word[6:]}".encode(),
+        "capitals": word.upper().encode(),
+        "wide": word.encode("utf-16"),
+        "coloured": f"{word[:6]}\x1b[31m{word[6:]}".encode(),
+        "gzip": gzip.compress(word.encode()),
+        "page": page,
+        "hashed": hashlib.sha256(f"{word}1".encode()).hexdigest().encode(),
+    }
+    expected = {("patient", name) for name in hidden}
+    assert canaries_in(hidden) == expected
+    assert canaries_in({word: b""}) == {("patient", word)}
+    assert places_in(archive.getvalue()) == {"patient", "study"}
+
+
+def test_the_page_lists_every_place() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    listed = page.partition("<!-- places: compared by a test -->\n")[2]
+    listed = listed.partition("<!-- places: end -->")[0]
+    assert listed.splitlines() == [f"* {place.what}" for place in PLACES]

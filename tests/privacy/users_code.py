@@ -95,7 +95,7 @@ class DeadlyEncoder(Encoder):
 
     name = "deadly"
 
-    def encode_images(self, pixels: Any) -> Any:
+    def encode_images(self, _: Any) -> Any:
         os._exit(3)
 
 
