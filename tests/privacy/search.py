@@ -46,7 +46,7 @@ def _digests() -> Iterator[tuple[str, bytes]]:
                 yield place, digest.hex().encode()
 
 
-_DIGESTS = list(_digests())
+_CODES = [*_digests(), *(("study", number) for number in _NUMBERS)]
 Found = set[tuple[str, str]]
 """(place, output) of each canary that was found."""
 
@@ -62,26 +62,22 @@ def canaries_in(outputs: Mapping[str, bytes]) -> Found:
 
 def places_in(content: bytes) -> set[str]:
     """The places whose canaries some bytes hold, plainly or packed."""
-    found: set[str] = set()
+    found = {place for place, code in _CODES if code in content}
     for form in _forms(content):
         found |= {place for place, word in _WORDS.items() if word in form}
-        if any(number in form for number in _NUMBERS):
-            found.add("study")
-        found |= {place for place, digest in _DIGESTS if digest in form}
+    for packed in _unpacked(content):
+        found |= places_in(packed)
     return found
 
 
 def _forms(content: bytes) -> Iterator[bytes]:
-    """The bytes as they are, as text, unwrapped, and what is packed in them."""
-    yield content
+    """The bytes as text, unwrapped, and of one byte per letter."""
     text = _COLOURS.sub(b"", content).lower()
     yield text
     # A terminal and a log break long words.
     yield _SPACE.sub(b"", text)
     # Of texts that are written as UTF-16 or UTF-32.
     yield text.replace(b"\0", b"")
-    for packed in _unpacked(content):
-        yield from _forms(packed)
 
 
 def _unpacked(content: bytes) -> Iterator[bytes]:
