@@ -7,6 +7,7 @@ memory that both share, so that it is known however the child ends.
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import os
 import resource
@@ -139,6 +140,9 @@ def _in_child(
         committed = _try_corpus(target, read, crashes)
         _start(target, read, board, seconds, (found, crashes, committed))
         status = 0
+    except SystemExit:
+        # So Atheris ends after an exception, which is noted by now.
+        pass
     except BaseException as error:
         board.note(what_went_wrong(error))
         print(board.problem, flush=True)
@@ -172,9 +176,15 @@ def _try_corpus(target: Target, read: Read, crashes: Path) -> Path:
             try:
                 examine(target, read, content)
             except BaseException:
-                (crashes / f"crash-{file.name}").write_bytes(content)
+                keep(content, crashes)
                 raise
     return target.corpus[0].parent
+
+
+def keep(content: bytes, crashes: Path) -> None:
+    """Write an input that breaks the promise, under a name that follows from it."""
+    name = hashlib.sha256(content).hexdigest()[:16]
+    (crashes / f"crash-{name}").write_bytes(content)
 
 
 def _start(
@@ -193,6 +203,7 @@ def _start(
             ending = examine(target, read, content)
         except BaseException as error:
             board.note(what_went_wrong(error))
+            keep(content, crashes)
             raise
         board.count(ending)
 

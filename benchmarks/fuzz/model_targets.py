@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -60,41 +61,40 @@ def bundle(folder: Path, names: tuple[str, ...]) -> bytes:
     return json.dumps(files).encode()
 
 
-def _folder(folder: Path, names: tuple[str, ...], save: Any) -> Read:
+def _folder(folder: Path, names: tuple[str, ...], save: Callable[[Path], Path]) -> Read:
     """A model's folder whose settings are those of the input."""
+    (folder / CANARY).mkdir()
     home = save(folder / CANARY / "model")
+    honest = {name: (home / name).read_text() for name in names}
 
     def read(content: bytes) -> None:
-        for name, text in _files_in(content, names).items():
-            (home / name).write_text(text, encoding="utf-8", errors="surrogatepass")
+        texts = _files_in(content, honest)
+        for name in names:
+            # What an earlier input wrote must not stay.
+            (home / name).unlink(missing_ok=True)
+            if name in texts:
+                written = texts[name].encode("utf-8", "surrogatepass")
+                (home / name).write_bytes(written)
         load_model(f"local-dir:{home}", device="cpu", download=False)
 
     return read
 
 
-def _files_in(content: bytes, names: tuple[str, ...]) -> dict[str, str]:
-    """What each file of settings holds; a text of the bundle is the file as it is."""
+def _files_in(content: bytes, honest: Mapping[str, str]) -> Mapping[str, str]:
+    """What each file of settings holds. A text of the bundle is the file as it is; what is
+    no bundle is the first file, beside the honest others.
+    """
     try:
         files: Any = json.loads(content)
     except (ValueError, RecursionError):
         files = None
     if not isinstance(files, dict):
-        return {names[0]: content.decode("latin-1")}
+        return {**honest, next(iter(honest)): content.decode("latin-1")}
     return {
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in files.items()
-        if name in names
+        if name in honest
     }
-
-
-def _save_clip(folder: Path) -> Path:
-    folder.parent.mkdir(exist_ok=True)
-    return save_clip(folder)
-
-
-def _save_open_clip(folder: Path) -> Path:
-    folder.parent.mkdir(exist_ok=True)
-    return save_open_clip(folder)
 
 
 def _frames(_: Path) -> Read:
@@ -184,13 +184,13 @@ TARGETS = (
     Target(
         "transformers-folder",
         "folders of transformers: settings and tokenizer",
-        partial(_folder, names=CLIP_FILES, save=_save_clip),
+        partial(_folder, names=CLIP_FILES, save=save_clip),
         mutate=json_of,
     ),
     Target(
         "open-clip-folder",
         "folders of open_clip: settings",
-        partial(_folder, names=OPEN_CLIP_FILES, save=_save_open_clip),
+        partial(_folder, names=OPEN_CLIP_FILES, save=save_open_clip),
         mutate=json_of,
     ),
     Target(

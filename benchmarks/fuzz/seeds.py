@@ -96,7 +96,7 @@ def _settings() -> Mapping[str, Inputs]:
     return {
         "robust-toml": {"gates.toml": _TOML.encode()},
         "options": {
-            f"{number:02}.txt": bytes([number]) + text.encode()
+            f"{number:02}": bytes([number]) + text.encode()
             for number, text in enumerate(_OPTIONS)
         },
         "submissions": {"form.json": json.dumps(submission).encode()},
@@ -138,12 +138,12 @@ def _pictures() -> Mapping[str, Inputs]:
     for kind, content in valid_images().items():
         target = kind.split(",")[0].split(" ")[0].lower()
         name = "".join(sign if sign.isalnum() else "-" for sign in kind.lower())
-        inputs.setdefault(target, {})[f"{name}.bin"] = content
-    inputs["png-bits"] = {"png-of-16-bits.bin": _png_of_12_bits()}
+        inputs.setdefault(target, {})[name] = content
+    inputs["png-bits"] = {"png-of-12-bits": _png_of_12_bits()}
     inputs["dicom"] |= {
-        "dicom-rle.bin": _compressed_dicom("1.2.840.10008.1.2.5"),
-        "dicom-jpeg-2000.bin": _jpeg_dicom("JPEG2000", "1.2.840.10008.1.2.4.90"),
-        "dicom-jpeg.bin": _jpeg_dicom("JPEG", "1.2.840.10008.1.2.4.50"),
+        "dicom-rle": _compressed_dicom("1.2.840.10008.1.2.5"),
+        "dicom-jpeg-2000": _jpeg_dicom("JPEG2000", "1.2.840.10008.1.2.4.90"),
+        "dicom-jpeg": _jpeg_dicom("JPEG", "1.2.840.10008.1.2.4.50"),
     }
     return inputs
 
@@ -288,8 +288,8 @@ def _models(folder: Path) -> Mapping[str, Inputs]:
         "weights-archive": {"weights.zip": files["zip in a zip"]},
         "transformers-folder": {"clip.json": bundle(clip, CLIP_FILES)},
         "open-clip-folder": {"vit.json": bundle(open_clip, OPEN_CLIP_FILES)},
-        "command-frames": {"answers.bin": b"\xff" + frames},
-        "command-pipes": {"answers.bin": frames},
+        "command-frames": {"answers": b"\xff" + frames},
+        "command-pipes": {"answers": frames},
     }
 
 
@@ -300,7 +300,8 @@ def main() -> None:
             corpus = CORPUS / target
             corpus.mkdir(parents=True, exist_ok=True)
             for name, content in inputs.items():
-                (corpus / f"{HONEST}-{name}").write_bytes(content)
+                stem = name.replace(".", "-")
+                (corpus / f"{HONEST}-{stem}.bin").write_bytes(content)
     for corpus in sorted(CORPUS.iterdir()):
         sizes = [file.stat().st_size for file in corpus.iterdir()]
         print(f"{corpus.name}: {len(sizes)} inputs, {sum(sizes):,} bytes")
