@@ -141,8 +141,8 @@ def test_what_may_be_quoted_breaks_no_promise() -> None:
 def test_tallies_of_slices_are_summed(tmp_path: Path) -> None:
     file = tmp_path / "counts.jsonl"
     crash = tally.Crash("IndexError", "crash-1")
-    tally.append([tally.Tally("png", 60.0, 1, 2, (crash,))], file)
-    tally.append([tally.Tally("png", 60.0, 10, 20)], file)
+    tally.append([tally.Tally("png", 60.0, 30.0, 1, 2, (crash,))], file)
+    tally.append([tally.Tally("png", 60.0, 30.0, 10, 20)], file)
     rows = tally.table(tally.read(file), TARGETS).splitlines()
-    assert rows[2] == "| png | pictures: PNG | 34 | 22 | 11 | 1 | 2.0 |"
-    assert rows[3] == "| | all | 34 | 22 | 11 | 1 | 2.0 |"
+    assert rows[2] == "| png | pictures: PNG | 34 | 22 | 11 | 1 | 2.0 | 1.0 |"
+    assert rows[3] == "| | all | 34 | 22 | 11 | 1 | 2.0 | 1.0 |"

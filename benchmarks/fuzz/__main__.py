@@ -93,7 +93,16 @@ def _instrumented() -> Mapping[str, Target]:
 
     torch.set_num_threads(1)
     with atheris.instrument_imports(include=list(INSTRUMENTED)):
+        import pydicom  # noqa: F401
+
+        from pytest_retrieval_robust.core.catalogue import Catalogues
+
         from .targets import TARGETS
+
+        # Each child would import these once more.
+        catalogues = Catalogues()
+        for catalogue in (catalogues.models, catalogues.datasets, catalogues.occluders):
+            catalogue.names()
     return TARGETS
 
 

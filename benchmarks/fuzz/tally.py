@@ -25,6 +25,7 @@ class Tally:
 
     target: str
     seconds: float
+    processor_seconds: float
     accepted: int
     refused: int
     crashes: tuple[Crash, ...] = ()
@@ -54,14 +55,15 @@ def table(tallies: Iterable[Tally], targets: Mapping[str, Target]) -> str:
     """A row per target, summed over its tallies, in Markdown."""
     rows = [_sum(tallies_of) for tallies_of in _by_target(tallies).values()]
     lines = [
-        "| target | what is read | inputs | refused | accepted | crashes | minutes |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+        "| target | what is read | inputs | refused | accepted | crashes | minutes | of a"
+        " processor |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for tally in rows:
         target = targets.get(tally.target)
         parser = "" if target is None else target.parser
         lines.append(f"| {tally.target} | {parser} | {_numbers(tally)} |")
-    total = _sum(rows) if rows else Tally("", 0.0, 0, 0)
+    total = _sum(rows) if rows else Tally("", 0.0, 0.0, 0, 0)
     lines.append(f"| | all | {_numbers(total)} |")
     return "\n".join(lines)
 
@@ -77,6 +79,7 @@ def _sum(tallies: list[Tally]) -> Tally:
     return Tally(
         target=tallies[0].target,
         seconds=sum(tally.seconds for tally in tallies),
+        processor_seconds=sum(tally.processor_seconds for tally in tallies),
         accepted=sum(tally.accepted for tally in tallies),
         refused=sum(tally.refused for tally in tallies),
         crashes=tuple(crash for tally in tallies for crash in tally.crashes),
