@@ -88,6 +88,6 @@ def _sum(tallies: list[Tally]) -> Tally:
 
 def _numbers(tally: Tally) -> str:
     counts = (tally.inputs, tally.refused, tally.accepted, len(tally.crashes))
-    return " | ".join(
-        [*(f"{count:,}" for count in counts), f"{tally.seconds / 60:.1f}"]
-    )
+    minutes = (tally.seconds / 60, tally.processor_seconds / 60)
+    words = [*(f"{count:,}" for count in counts), *(f"{part:.1f}" for part in minutes)]
+    return " | ".join(words)

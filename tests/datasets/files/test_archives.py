@@ -215,7 +215,9 @@ def test_a_damaged_hugging_face_folder_is_refused_and_its_path_is_not_logged(
     folder = tmp_path / "CANARYDOE"
     folder.mkdir()
     (folder / "test.parquet").write_bytes(b"")
-    with pytest.raises(DatasetError, match="Expected a data set in the folder") as caught:
+    with pytest.raises(
+        DatasetError, match="Expected a data set in the folder"
+    ) as caught:
         load_dataset("hugging-face", path=str(folder))
     assert "CANARYDOE" not in f"{caught.value}{caplog.text}"
 
