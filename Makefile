@@ -1,6 +1,7 @@
 # Two commands: `make gate` runs the release gate on the embedded default, `make test` the project's own tests.
 # `make compat` builds the oldest and the newest libraries in .compat, tests both and compares their numbers.
 # `make nightly` simulates how often the gate is wrong, and fails where that is more often than promised.
+# `make fuzz MINUTES=60` gives every parser changed inputs, and fails where one is neither accepted nor refused (Linux, Python 3.11 to 3.13).
 # `make dist` builds the archives of a release twice, compares and checks them, and lists what they need. It needs a clean clone.
 # `make docs` builds the documentation site in build/site, without a network, and fails at a warning or a link to nothing.
 # Each sets up what it lacks in .venv, or what is older than its inputs, and installs nothing otherwise. The gate needs
@@ -12,7 +13,7 @@ READY := $(VENV)/.ready
 INSTALL := $(VENV)/bin/pip install --disable-pip-version-check --constraint constraints.txt
 PYTEST_ARGS ?=
 
-.PHONY: gate test lint docs nightly compat reference dist clean
+.PHONY: gate test lint docs fuzz nightly compat reference dist clean
 
 gate: $(GATE_READY)
 	HF_HUB_OFFLINE=1 $(VENV)/bin/pytest suites/ --models all $(PYTEST_ARGS)
@@ -30,6 +31,12 @@ lint: $(READY)
 docs: $(READY)
 	$(VENV)/bin/python -m sphinx --fail-on-warning --keep-going --nitpicky --fresh-env --quiet \
 		--conf-dir docs/site --doctree-dir build/doctrees . build/site
+
+MINUTES ?= 5
+FUZZ_ARGS ?=
+
+fuzz: $(VENV)/.fuzz
+	$(VENV)/bin/python -m benchmarks.fuzz --minutes $(MINUTES) $(FUZZ_ARGS)
 
 NIGHTLY_ARGS ?=
 NIGHTLY_PATIENTS_ARGS ?=
@@ -71,5 +78,9 @@ $(READY): $(GATE_READY)
 	$(INSTALL) --no-build-isolation --editable '.[dev]'
 	touch $(READY)
 
+$(VENV)/.fuzz: $(READY)
+	$(INSTALL) --no-build-isolation --editable '.[fuzz]'
+	touch $(VENV)/.fuzz
+
 clean:
-	rm -rf $(VENV) .compat .dist build dist
+	rm -rf $(VENV) .compat .dist .fuzz build dist
