@@ -10,7 +10,7 @@ from typing import Any
 from .errors import ConfigError
 from .toml_table import TIMEOUT, TomlTable, seconds_of
 
-_MODEL_KEYS: Mapping[str, tuple[type, ...]] = {
+MODEL_KEYS: Mapping[str, tuple[type, ...]] = {
     "loader": (str,),
     "architecture": (str,),
     "checkpoint": (str,),
@@ -32,7 +32,7 @@ _KINDS = {
     list: "a list",
 }
 _COMMAND = "command"
-_COMMAND_KEYS = ("loader", _COMMAND, TIMEOUT, _ANSWER_TIMEOUT, "required")
+COMMAND_KEYS = ("loader", _COMMAND, TIMEOUT, _ANSWER_TIMEOUT, "required")
 """Keys of a model that a command serves: all else is that command's own."""
 _OPTIONS = (
     "architecture",
@@ -73,12 +73,12 @@ class ModelTable:
 def model_table(name: str, table: TomlTable) -> ModelTable:
     content = table.content
     table.require_table(repr(content))
-    known = (*_MODEL_KEYS, TIMEOUT, _ANSWER_TIMEOUT)
+    known = (*MODEL_KEYS, TIMEOUT, _ANSWER_TIMEOUT)
     table.check_keys(known, "key of [models.NAME]")
     timeout = _timeout(table, TIMEOUT)
-    for key in _MODEL_KEYS.keys() & content.keys():
+    for key in MODEL_KEYS.keys() & content.keys():
         value = content[key]
-        kinds = _MODEL_KEYS[key]
+        kinds = MODEL_KEYS[key]
         # To Python true is a whole number.
         is_wrong_bool = isinstance(value, bool) and bool not in kinds
         if is_wrong_bool or not isinstance(value, kinds):
@@ -125,7 +125,7 @@ def _served_model(name: str, table: TomlTable) -> ModelTable:
             f" loader={content.get('loader')!r}. Fix loader, or remove command."
         )
     for key in content:
-        if key not in _COMMAND_KEYS:
+        if key not in COMMAND_KEYS:
             raise ConfigError(
                 f"{table.place(key)}: expected no {key} beside command, got one. Give it"
                 " to the command as an argument, or write it into the file that serves."
