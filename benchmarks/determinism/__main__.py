@@ -1,7 +1,7 @@
 """Run one command under many circumstances, and compare what it saves.
 
     python -m benchmarks.determinism                     the table of a small run
-    python -m benchmarks.determinism --default-run       some cells of what `make gate` runs
+    python -m benchmarks.determinism --readme            some cells of README's run
     python -m benchmarks.determinism --rows              how far embeddings move
     python -m benchmarks.determinism --python PYTHON ... other Pythons
 
@@ -22,11 +22,11 @@ from ..pages import write_into
 from . import rows
 from .cells import (
     CELLS,
-    OF_THE_DEFAULT_RUN,
+    CELLS_OF_README,
+    OF_README,
     SMALL,
     Cell,
     cell_of_python,
-    default_suite,
 )
 from .compared import Apart, apart
 from .libraries import difference, versions_of
@@ -107,10 +107,10 @@ def _chosen(parsed: argparse.Namespace) -> tuple[str, Ground, list[Cell]]:
             for python in parsed.python
         ]
         return "table of Pythons", Ground(folder, SMALL), cells
-    if parsed.default_run:
-        chosen = parsed.only or OF_THE_DEFAULT_RUN
-        ground = Ground(folder, default_suite())
-        name = "table of the default run"
+    if parsed.readme:
+        chosen = parsed.only or CELLS_OF_README
+        ground = Ground(folder, OF_README)
+        name = "table of README's run"
     else:
         chosen = parsed.only or [cell.name for cell in CELLS]
         ground = Ground(folder, SMALL)
@@ -124,7 +124,7 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--default-run", action="store_true")
+    parser.add_argument("--readme", action="store_true")
     parser.add_argument("--rows", action="store_true")
     parser.add_argument("--python", type=Path, action="append", metavar="PYTHON")
     parser.add_argument(

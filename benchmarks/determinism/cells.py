@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from .runs import ROOT, Change, Store, Suite
+from .runs import Change, Store, Suite
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,27 @@ SMALL = Suite(
 """All that draws at random or searches, of two libraries' models, on a few queries."""
 
 
-def default_suite() -> Suite:
-    """What `make gate` runs: four encoders, 500 queries, six levels."""
-    files = sorted((ROOT / "suites").glob("*.*"))
-    texts = {file.name: file.read_text(encoding="utf-8") for file in files}
-    return Suite(texts, ("--robust-models=all",))
+_THREE_LINES = """\
+def test_recall_under_occlusion(outcome, clean_outcome, gate):
+    assert gate.violations(outcome, clean_outcome) == []
+"""
+_TEN_LINES = """\
+[[gate]]
+model = "tiny-cxr-clip*"
+level = 0.0
+recall = { 10 = 0.97 }
+
+[[gate]]
+model = "tiny-cxr-clip-robust"
+level = 0.3
+recall = { 10 = 0.82 }
+retention = { 10 = 0.80 }
+"""
+OF_README = Suite(
+    {"test_gate.py": _THREE_LINES, "robust.toml": _TEN_LINES},
+    ("--robust-models=tiny-cxr-clip*",),
+)
+"""README's run: the default data, 500 queries, and the default levels."""
 
 
 def _environment(**variables: str) -> Change:
@@ -171,8 +187,8 @@ CELLS = (
         is_promised=False,
     ),
 )
-OF_THE_DEFAULT_RUN = ("repeat", "killed", "xdist", "threads-2")
-"""Cells that are measured on the default run too."""
+CELLS_OF_README = ("killed", "xdist", "batch-7", "threads-2")
+"""Cells that are measured on README's run too."""
 
 
 def cell_of_python(python: Path, what: str) -> Cell:

@@ -1,4 +1,4 @@
-"""A pytest plugin that runs the tests in the reverse order: `-p benchmarks.determinism.reversed_order`."""
+"""Runs the tests in the reverse order: `-p benchmarks.determinism.reversed_order`."""
 
 from __future__ import annotations
 
