@@ -1,4 +1,4 @@
-"""What a user may rely on beside the public names: `surface.json` records it by name.
+"""What a user may rely on beside the public names: `surface.json` records it.
 
 `python -m releasing.surface` writes the record anew. Within a middle number of the version
 names are added alone, and columns at the end: a test compares.
@@ -7,12 +7,14 @@ names are added alone, and columns at the end: a test compares.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from pytest_retrieval_robust import Catalogues, __version__
+import pytest_retrieval_robust
+from pytest_retrieval_robust import Catalogues, __version__, load_dataset
 from pytest_retrieval_robust.core import config_file, model_table
 from pytest_retrieval_robust.gate import toml
 from pytest_retrieval_robust.reports.curve_csv import CURVE_COLUMNS
@@ -32,6 +34,8 @@ Names: TypeAlias = dict[str, list[str]]
 RECORD = Path(__file__).with_name("surface.json")
 COLUMNS = "columns of "
 """How the names of those lists begin whose order counts."""
+EMBEDDED_DATA = ("synthetic-cxr", "synthetic-scenes")
+WEIGHTS = Path(pytest_retrieval_robust.__file__).parent / "models" / "weights"
 FAMILIES = (
     "models",
     "datasets",
@@ -64,8 +68,19 @@ def surface() -> Names:
     }
     for family in FAMILIES:
         names[family] = list(_entries(getattr(catalogues, family).entries()))
+    names["embedded encoders"] = list(_hashes_of_weights())
+    names["embedded data"] = [
+        f"{name}, fingerprint {load_dataset(name).fingerprint}"
+        for name in EMBEDDED_DATA
+    ]
     sorted_names = {key: sorted(set(each)) for key, each in names.items()}
     return {**sorted_names, **_columns()}
+
+
+def _hashes_of_weights() -> Iterator[str]:
+    for path in sorted(WEIGHTS.glob("*/*.safetensors")):
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        yield f"{path.parent.name}, sha256 {digest}"
 
 
 def _columns() -> Names:

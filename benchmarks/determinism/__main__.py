@@ -97,9 +97,8 @@ def table(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
-def _chosen(parsed: argparse.Namespace) -> tuple[str, Ground, list[Cell]]:
+def _chosen(parsed: argparse.Namespace, folder: Path) -> tuple[str, Ground, list[Cell]]:
     """The mark of the table, the ground of its runs, and its cells."""
-    folder = Path(tempfile.mkdtemp(prefix="determinism-"))
     if parsed.python:
         theirs = versions_of(parsed.reference_python, ROOT)
         cells = [
@@ -135,10 +134,15 @@ def main() -> int:
     )
     parser.add_argument("--page", type=Path, help="the page that gets the table")
     parsed = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="determinism-") as folder:
+        return _measured(parsed, Path(folder))
+
+
+def _measured(parsed: argparse.Namespace, folder: Path) -> int:
+    """Measure and show what was asked for; the exit status."""
     if parsed.rows:
-        text = rows.table(Path(tempfile.mkdtemp(prefix="determinism-")))
-        return _show(text, "table of rows", parsed.page)
-    name, ground, cells = _chosen(parsed)
+        return _show(rows.table(folder), "table of rows", parsed.page)
+    name, ground, cells = _chosen(parsed, folder)
     results: list[Result] = []
     for result in measure(ground, cells, Change(python=parsed.reference_python)):
         print(result.cell.name, result.line(), file=sys.stderr, flush=True)

@@ -186,6 +186,18 @@ CELLS = (
         _environment(OMP_NUM_THREADS="2"),
         is_promised=False,
     ),
+    Cell(
+        "bf16",
+        "`--robust-precision=bf16`",
+        Change(("--robust-precision=bf16",)),
+        is_promised=False,
+    ),
+    Cell(
+        "fp16",
+        "`--robust-precision=fp16`",
+        Change(("--robust-precision=fp16",)),
+        is_promised=False,
+    ),
 )
 CELLS_OF_README = ("killed", "xdist", "batch-7", "threads-2")
 """Cells that are measured on README's run too."""
