@@ -74,7 +74,16 @@ WHEEL = Allowed(
 )
 SDIST = Allowed(
     folders=frozenset(
-        [PACKAGE, "suites", "tests", "training", "releasing", "benchmarks", "docs"]
+        [
+            PACKAGE,
+            "suites",
+            "tests",
+            "training",
+            "releasing",
+            "benchmarks",
+            "docs",
+            "changes",
+        ]
     ),
     root_files=frozenset(
         [

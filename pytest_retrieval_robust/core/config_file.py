@@ -17,8 +17,8 @@ from .shown_values import shown_value
 from .toml_table import TIMEOUT, TomlTable, place, seconds_of
 from .toml_text import TomlError, parsed_toml
 
-_TABLES = ("gate", "models", "datasets", "tracking")
-_TRACKING_KEYS = ("mlflow", "experiment")
+TABLES = ("gate", "models", "datasets", "tracking")
+TRACKING_KEYS = ("mlflow", "experiment")
 _EXPERIMENT = "retrieval under occlusion"
 
 
@@ -72,7 +72,7 @@ class ConfigFile:
 def read_config_file(path: Path) -> ConfigFile:
     """Read and check the file; `ConfigError` with the line of the first thing that is wrong."""
     text, tables = _parsed(path)
-    known = (*_TABLES, TIMEOUT)
+    known = (*TABLES, TIMEOUT)
     for name in tables:
         if name not in known:
             where = place(path, text, None, 0, name)
@@ -145,7 +145,7 @@ def _problem(name: str, error: BaseException) -> str:
 def _tracking(table: TomlTable) -> TrackingTable:
     content = table.content
     table.require_table()
-    table.check_keys(_TRACKING_KEYS, "key of [tracking]")
+    table.check_keys(TRACKING_KEYS, "key of [tracking]")
     for key, value in content.items():
         if not isinstance(value, str) or not value:
             raise ConfigError(

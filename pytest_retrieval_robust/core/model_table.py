@@ -33,7 +33,7 @@ _KINDS = {
     list: "a list",
 }
 _COMMAND = "command"
-_COMMAND_KEYS = ("loader", _COMMAND, TIMEOUT, _ANSWER_TIMEOUT, "required")
+COMMAND_KEYS = ("loader", _COMMAND, TIMEOUT, _ANSWER_TIMEOUT, "required")
 """Keys of a model that a command serves: all else is that command's own."""
 _OPTIONS = (
     "architecture",
@@ -126,7 +126,7 @@ def _served_model(name: str, table: TomlTable) -> ModelTable:
             f" loader={shown_value(content.get('loader'))}. Fix loader, or remove command."
         )
     for key in content:
-        if key not in _COMMAND_KEYS:
+        if key not in COMMAND_KEYS:
             raise ConfigError(
                 f"{table.place(key)}: expected no {key} beside command, got one. Give it"
                 " to the command as an argument, or write it into the file that serves."
