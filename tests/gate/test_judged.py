@@ -11,7 +11,12 @@ from pytest_retrieval_robust.core.cases import Case, Plan
 from pytest_retrieval_robust.core.config_file import read_config_file
 from pytest_retrieval_robust.core.outcomes import ModelRecord, Outcome, Scores, Timing
 from pytest_retrieval_robust.core.roles import Role
-from pytest_retrieval_robust.core.verdict import GateKey, GateKind, Verdict
+from pytest_retrieval_robust.core.verdict import (
+    GateKey,
+    GateKind,
+    Verdict,
+    VerdictName,
+)
 from pytest_retrieval_robust.gate.compared_runs import (
     Against,
     BaselineRecord,
@@ -61,8 +66,8 @@ def judged(*verdicts: Verdict, of: Measurements | None = None) -> Judged:
     return Judged(of, Policy(), (PLANNED,), verdicts)
 
 
-def verdict(word: str, case: Case = HIDDEN, gate: GateKey = RECALL) -> Verdict:
-    return Verdict(case, gate, word, 0.8, 0.5, "")  # type: ignore[arg-type]
+def verdict(word: VerdictName, case: Case = HIDDEN, gate: GateKey = RECALL) -> Verdict:
+    return Verdict(case, gate, word, 0.8, 0.5, "")
 
 
 def test_ungated_cells_are_no_gated_verdicts() -> None:

@@ -162,6 +162,7 @@ def test_each_text_of_each_image_is_a_report_of_its_own_by_strict_ids() -> None:
 def test_shared_texts_may_join_10_images_or_a_hundredth_of_all(
     joined: int, others: int, accepted: bool
 ) -> None:
+    texts: list[tuple[str, ...]]
     texts = [("common", f"own {number}") for number in range(joined)]
     texts += [(f"other {number}",) for number in range(others)]
     if accepted:
