@@ -117,8 +117,9 @@ def test_a_packed_wrapped_or_hashed_canary_is_found() -> None:
     assert places_in(archive.getvalue()) == {"patient", "study"}
 
 
-def test_the_page_lists_every_place() -> None:
+def test_the_page_lists_every_place_and_counts_the_commands() -> None:
     page = PAGE.read_text(encoding="utf-8")
+    assert f"{len(PLACES)} places and {len(COMMANDS)} commands" in page
     listed = page.partition("<!-- places: compared by a test -->\n")[2]
     listed = listed.partition("<!-- places: end -->")[0]
     assert listed.splitlines() == [f"* {place.what}" for place in PLACES]
