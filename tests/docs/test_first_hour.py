@@ -37,7 +37,11 @@ CHECKED = [typed for typed in typed_on_the_pages() if not typed.is_run]
 
 def files_of_the_package() -> frozenset[Path]:
     """Without what Python makes of each module, which pip takes away with it."""
-    return frozenset(path for path in PACKAGE.rglob("*") if path.suffix != ".pyc")
+    return frozenset(
+        path
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and ".pyc" not in path.name
+    )
 
 
 @pytest.fixture(scope="module")
