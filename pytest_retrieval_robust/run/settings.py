@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from ..core.errors import ConfigError
 from ..core.names import split_list
 from ..core.roles import Role
+from ..core.shown_values import shown_place
 from .options import BY_FLAG, CACHE_LIMIT, is_measure_only, is_replay, names_config
 from .robust_toml import beside_arguments
 from .typed_values import (
@@ -275,8 +276,8 @@ def _config_file(config: pytest.Config, values: _OptionValues) -> ConfigFile | N
     named = values.path("--robust-config")
     if named is not None and not named.is_file():
         raise ConfigError(
-            f"Expected a readable TOML file, got --robust-config={str(named)!r}, which"
-            " does not exist. Fix the path."
+            f"Expected a readable TOML file, got --robust-config={shown_place(named)!r},"
+            " which does not exist. Fix the path."
         )
     path = named or beside_arguments(config)
     if path is None:

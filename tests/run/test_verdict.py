@@ -34,7 +34,8 @@ def saved_run(folder: Path) -> dict[str, Any]:
 
 
 ALONE: tuple[str, ...] = ()
-SPREAD = ("-n", "2")
+SPREAD = ("-n", "1")
+"""All is told by another process; `xdist/test_workers.py` has several of them."""
 both = pytest.mark.parametrize("workers", [ALONE, SPREAD], ids=["alone", "xdist"])
 
 
