@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError
+from .shown_values import shown_value
 from .toml_table import TIMEOUT, TomlTable, seconds_of
 
 MODEL_KEYS: Mapping[str, tuple[type, ...]] = {
@@ -72,7 +73,7 @@ class ModelTable:
 
 def model_table(name: str, table: TomlTable) -> ModelTable:
     content = table.content
-    table.require_table(repr(content))
+    table.require_table()
     known = (*MODEL_KEYS, TIMEOUT, _ANSWER_TIMEOUT)
     table.check_keys(known, "key of [models.NAME]")
     timeout = _timeout(table, TIMEOUT)
@@ -84,15 +85,15 @@ def model_table(name: str, table: TomlTable) -> ModelTable:
         if is_wrong_bool or not isinstance(value, kinds):
             expected = " or ".join(_KINDS[kind] for kind in kinds)
             raise ConfigError(
-                f"{table.place(key)}: expected {expected}, got {key}={value!r}."
+                f"{table.place(key)}: expected {expected}, got"
+                f" {key}={shown_value(value)}."
             )
     if content.get("loader") == _COMMAND or _COMMAND in content:
         return _served_model(name, table)
     if _ANSWER_TIMEOUT in content:
         raise ConfigError(
             f"{table.place(_ANSWER_TIMEOUT)}: expected answer_timeout beside command"
-            f" alone, got answer_timeout={content[_ANSWER_TIMEOUT]!r} for a checkpoint."
-            " Write timeout, or remove it."
+            " alone, got one for a checkpoint. Write timeout, or remove it."
         )
     if "checkpoint" not in content:
         raise ConfigError(
@@ -122,7 +123,7 @@ def _served_model(name: str, table: TomlTable) -> ModelTable:
     if content.get("loader") != _COMMAND:
         raise ConfigError(
             f'{table.place(_COMMAND)}: expected loader = "command" beside command, got'
-            f" loader={content.get('loader')!r}. Fix loader, or remove command."
+            f" loader={shown_value(content.get('loader'))}. Fix loader, or remove command."
         )
     for key in content:
         if key not in COMMAND_KEYS:
@@ -134,7 +135,8 @@ def _served_model(name: str, table: TomlTable) -> ModelTable:
     if not command or not all(_is_argument(argument) for argument in command):
         raise ConfigError(
             f'{table.place(_COMMAND)}: expected command = ["PROGRAM", "ARGUMENT", ...]'
-            f" in [models.{name}], got command={command!r}. Write each word as a text."
+            f" in [models.{name}], got"
+            f" command={shown_value(command)}. Write each word as a text."
         )
     return ModelTable(
         name=name,
