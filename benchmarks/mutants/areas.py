@@ -80,6 +80,9 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/gate/test_evidence.py",
         "tests/gate/test_few_patients.py",
         "tests/gate/test_unaltered.py",
+        "tests/gate/test_group_gates.py",
+        "tests/gate/test_counterfactual_gates.py",
+        "tests/gate/test_corruption_error.py",
     ),
     "comparison": (
         "tests/gate/test_paired_hits.py",
