@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -29,8 +30,9 @@ OPEN = Verdict(
 
 
 def test_a_limit_is_decided_by_point_or_by_bound_alone() -> None:
+    unknown: Any = "luck"
     with pytest.raises(ArgumentError, match="'luck'"):
-        replace(BY_BOUND, by="luck")
+        replace(BY_BOUND, by=unknown)
 
 
 @pytest.mark.parametrize(
