@@ -31,12 +31,12 @@ extensions = [
     "whole_pages",
 ]
 external_toc_path = "docs/site/toc.yml"
-include_patterns = ["*.md", "docs/**"]
+include_patterns = ["*.md", "docs/**", "changes/README.md"]
 # What is excluded is not walked through. Everything but the pages is.
 exclude_patterns = sorted(
     path.name
     for path in Path(__file__).parents[2].iterdir()
-    if path.is_dir() and path.name != "docs"
+    if path.is_dir() and path.name not in ("docs", "changes")
 )
 
 # Links to headings are checked as GitHub names them.
