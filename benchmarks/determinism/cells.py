@@ -199,8 +199,8 @@ CELLS = (
         is_promised=False,
     ),
 )
-CELLS_OF_README = ("killed", "xdist", "batch-7", "threads-2")
-"""Cells that are measured on README's run too."""
+CELLS_OF_README = ("batch-7", "threads-2")
+"""Cells without a promise, measured on more queries: README's run."""
 
 
 def cell_of_python(python: Path, what: str) -> Cell:
