@@ -43,6 +43,9 @@ from ..measure.sweep.test_sweep import RECORDS, Pixels, Records, noisy_model
 from .sweeps import CELLS, METHODS, encoder_of, ranks
 
 
+pytestmark = pytest.mark.usefixtures("little_to_collect")
+
+
 @pytest.fixture(scope="module")
 def honest() -> dict[Cell, bytes]:
     return ranks(run_sweep(encoder_of(Pixels), pairs_of(RECORDS), CELLS, (1,)))

@@ -135,9 +135,9 @@ def test_kinds_of_device_are_mixed_only_if_asked_for(
     assert same(stored(encoder, tmp_path, "NVIDIA B", "NVIDIA A"), mixed)
     of_any = stored(encoder, tmp_path, "any")
     assert same(of_any, mixed)
-    # Three batches of 5, 5 and 2 images, of which A has two.
+    # Three batches of 8, 8 and 4 images, of which A has two.
     for cell in measured(of_any).values():
-        assert cell.timing.encoded_on == {"NVIDIA A": 7, "NVIDIA B": 5}
+        assert cell.timing.encoded_on == {"NVIDIA A": 12, "NVIDIA B": 8}
     note = hardware_note("m", "d", of_any)
     assert note is not None
     assert "NVIDIA A (36), NVIDIA B (24) images" in note
