@@ -19,7 +19,6 @@ from pytest_retrieval_robust.measure.alike import (
 )
 
 
-
 @pytest.fixture(scope="module")
 def pictures() -> list[Image.Image]:
     radiographs = load_dataset("synthetic-cxr(size=128)")

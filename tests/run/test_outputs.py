@@ -420,7 +420,7 @@ RUNS = {
     "fewer levels": ("--robust-levels=0",),
     "a wrong option": ("--robust-levels=7",),
     "an interrupt": ("-p", "interrupting"),
-    "two processes": ("-n2", "-k", "level0.00"),
+    "two processes": ("-n1", "-k", "level0.00"),
 }
 
 

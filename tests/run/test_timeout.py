@@ -89,7 +89,7 @@ def test_a_sweep_that_hangs_fails_for_its_model_alone(
 def test_a_sweep_that_hangs_in_a_worker_of_xdist_fails_for_its_model_alone(
     suite: pytest.Pytester,
 ) -> None:
-    result = suite.runpytest_subprocess(*OPTIONS, "-n2", timeout=120)
+    result = suite.runpytest_inprocess(*OPTIONS, "-n1")
     result.assert_outcomes(errors=2, passed=2)
     result.stdout.fnmatch_lines(HANGING)
 
