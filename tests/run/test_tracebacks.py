@@ -151,6 +151,7 @@ def test_all_is_shown_where_it_was_asked_for_but_never_kept(
     assert CANARY not in failing("encoder").stdout.str()
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_a_worker_has_the_controller_print_it(
     failing: Run, pytester: pytest.Pytester
 ) -> None:
