@@ -1,6 +1,6 @@
 """What a report takes, of 8 models x 6 levels x 3 occluders x 2 directions x 3 k.
 
-`python -m benchmarks.reports`
+`python -m benchmarks.reports [--models N]`
 
 Writing: seconds of each report beside those of `run.json`, in turns, each the median
 over rounds after one that is not counted. Opening: seconds until Chromium has drawn the
@@ -10,6 +10,7 @@ The run has gates, a baseline, costs, and a search with 15 maps for each model.
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,16 +26,19 @@ from pytest_retrieval_robust.reports.saved_run import render_json
 from tests.reports.chromium import MISSING, chromium
 from tests.reports.records import multiplied, record, searched, timed
 
-MODELS = [f"model-{number}" for number in range(8)]
+MODELS = 8
 LEVELS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 ROUNDS = 7
 
 
 def main() -> None:
     """Print a table for writing and, where it can be measured, one for opening."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--models", type=int, default=MODELS)
+    models = parser.parse_args().models
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        run = big_run(folder)
+        run = big_run(folder, models)
         _writing(run)
         if MISSING is None:
             _opening(run, folder)
@@ -42,15 +46,16 @@ def main() -> None:
             print(f"opening: {MISSING}")
 
 
-def big_run(folder: Path) -> RunRecord:
-    """A run as large as the reports promise to be quick for."""
+def big_run(folder: Path, count: int = MODELS) -> RunRecord:
+    """A run of so many models, as large as the reports promise to be quick for."""
+    models = [f"model-{number}" for number in range(count)]
     gates = "[[gate]]\nrecall = { 10 = 0.5 }\n"
     single = record(
         folder, 500, gates=gates, levels=LEVELS, ks=(1, 5, 10), shift=60, beside=True
     )
-    run = multiplied(single, MODELS, ["patches", "border", "worst"])
+    run = multiplied(single, models, ["patches", "border", "worst"])
     searches = tuple(
-        searched(model, number, 100, 16, 14) for number, model in enumerate(MODELS)
+        searched(model, number, 100, 16, 14) for number, model in enumerate(models)
     )
     return replace(run, breaking=searches, costs=timed(run))
 

@@ -80,14 +80,14 @@ def test_several_lanes_and_a_store_change_nothing_about_it(
         pairs_of(RECORDS),
         CELLS,
         (1,),
-        SweepOptions(batch_size=4, store=store, copies=lambda: models[1:2]),
+        SweepOptions(batch_size=8, store=store, copies=lambda: models[1:2]),
     )
     again = run_sweep(
         models[2],
         pairs_of(RECORDS),
         CELLS,
         (1,),
-        SweepOptions(batch_size=4, store=store),
+        SweepOptions(batch_size=8, store=store),
     )
     assert ranks(two) == ranks(again) == honest
     # A cell of text noise encodes no image.

@@ -33,6 +33,8 @@ from pytest_retrieval_robust.occluders.guided._probe import Probe
 
 PAIRS = 60
 IMAGES = 4
+GRID = 3
+"""Nine cells, so that every set of them can be tried."""
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -49,7 +51,7 @@ def result(model: DualEncoder) -> BreakingResult:
         model,
         load_dataset("synthetic-cxr", pairs=PAIRS),
         k=5,
-        grid=4,
+        grid=GRID,
         images=IMAGES,
         budget=300,
     )
@@ -76,7 +78,7 @@ def test_it_comes_near_the_fewest_that_an_exhaustive_search_finds(
 ) -> None:
     pairs = pairs_of(load_dataset("synthetic-cxr", pairs=PAIRS))
     scene = next(sampled_images(setting_of(model, pairs), model, pairs, IMAGES))
-    probe = Probe(scene, 4, "black", 5)
+    probe = Probe(scene, GRID, "black", 5)
     fewest = np.array([_fewest(probe, image) for image in range(IMAGES)])
     hidden = result.masks.sum(axis=(1, 2))
     assert (fewest <= hidden).all()
@@ -126,17 +128,17 @@ def test_the_images_do_not_depend_on_the_data_sets_order(model: DualEncoder) -> 
 
 
 @pytest.mark.parametrize(
-    ("label", "left", "right"), [("effusion left", 4, 7), ("effusion right", 0, 3)]
+    ("label", "left", "right"), [("effusion left", 2, 3), ("effusion right", 0, 1)]
 )
 def test_the_map_of_an_effusion_peaks_at_its_base(
     model: DualEncoder, label: str, left: int, right: int
 ) -> None:
     """The patient's left is on the right of the picture."""
     heat = sensitivity_map(
-        model, load_dataset("synthetic-cxr"), grid=8, images=12, label=label
+        model, load_dataset("synthetic-cxr", pairs=150), grid=4, images=12, label=label
     )
     row, column = heat.peak
-    assert row in (5, 6)
+    assert row == 2
     assert left <= column <= right
 
 

@@ -12,6 +12,7 @@ from ...core.catalogue import unknown_name
 from ...core.errors import DatasetError
 from ...core.files import is_regular
 from .._pixels.damage import attempted, kind_of
+from .._pixels.quiet import quiet
 
 _USUAL = "test"
 """The split that is read if the user names none."""
@@ -48,10 +49,12 @@ def _of_folder(library: Any, folder: Path, split: str | None, name: str) -> Open
 
     def opened() -> Any:
         state_files = (folder / "dataset_dict.json", folder / "state.json")
-        if any(file.is_file() for file in state_files):
-            return library.load_from_disk(str(folder))
-        # All splits: the library prepares them together even if one is asked for.
-        return library.load_dataset(str(folder))
+        # Its log records quote paths.
+        with quiet():
+            if any(file.is_file() for file in state_files):
+                return library.load_from_disk(str(folder))
+            # All splits: the library prepares them together even if one is asked for.
+            return library.load_dataset(str(folder))
 
     # The library raises a dozen kinds, from other columns to a damaged Arrow file.
     def problem(error: BaseException) -> DatasetError:
@@ -93,7 +96,11 @@ def _of_hub(library: Any, source: str, split: str | None, name: str) -> OpenedSp
 
 
 def _opener(library: Any, source: str, split: str) -> Callable[[], Any]:
-    return lambda: library.load_dataset(source, split=split)
+    def opened() -> Any:
+        with quiet():
+            return library.load_dataset(source, split=split)
+
+    return opened
 
 
 def _chosen(split: str | None, splits: Collection[str], name: str) -> str:

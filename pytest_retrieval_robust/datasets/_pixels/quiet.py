@@ -1,5 +1,5 @@
-"""Libraries that read pictures, kept quiet: their warnings and log records quote what is
-in a file, a patient's name among it.
+"""Libraries that read pictures and data sets, kept quiet: their warnings and log records
+quote what is in a file, or its path, a patient's name among it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_LOGGERS = ("pydicom", "PIL", "pylibjpeg", "libjpeg", "openjpeg", "rle", "gdcm")
+_LOGGERS = (
+    *("pydicom", "PIL", "pylibjpeg", "libjpeg", "openjpeg", "rle", "gdcm"),
+    "datasets",
+)
 _OURS = r"pytest_retrieval_robust\.datasets\._pixels"
 _HEADERS_OF_ARRAYS = r"numpy\.lib\.(format|_format_impl)"
 _MODULES = rf"({'|'.join(_LOGGERS)}|{_OURS}|{_HEADERS_OF_ARRAYS})(\.|$)"
@@ -30,7 +33,7 @@ _filtered: list[list[Any]] = []
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Drop warnings and log records of libraries that read pictures, while one is read.
+    """Drop warnings and log records of libraries that read, while a file is read.
 
     Also keeps Pillow from filling up files that were cut short, as training code often
     has it do. Safe in several threads, unlike `warnings.catch_warnings`: only what is

@@ -86,6 +86,8 @@ def _content(file: Path) -> Json:
             content: Any = json.loads(
                 read_at_most(stream, _MOST_BYTES).decode(), parse_constant=_refuse
             )
+        # Half of a surrogate pair, which JSON can write, is no text.
+        json.dumps(content, ensure_ascii=False).encode()
         if isinstance(content, dict):
             return content
     except OSError as error:

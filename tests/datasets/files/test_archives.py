@@ -208,6 +208,20 @@ def test_a_folder_of_parquet_files(
     assert isinstance(dataset.image(1), Image.Image)
 
 
+def test_a_damaged_hugging_face_folder_is_refused_and_its_path_is_not_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    folder = tmp_path / "CANARYDOE"
+    folder.mkdir()
+    (folder / "test.parquet").write_bytes(b"")
+    with pytest.raises(
+        DatasetError, match="Expected a data set in the folder"
+    ) as caught:
+        load_dataset("hugging-face", path=str(folder))
+    assert "CANARYDOE" not in f"{caught.value}{caplog.text}"
+
+
 def test_no_such_hugging_face_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -149,6 +149,7 @@ def test_the_fingerprint_of_another_model_is_refused(file: Path) -> None:
         (b'{"format": NaN}', "NaN in place of a number"),
         (b"[1]", "no object"),
         (b"\xff\xfe", "not UTF-8"),
+        (b'{"format": 1, "model": "\\ud800"}', "not UTF-8"),
         (b"[" * 200_000, "nested without end"),
     ],
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator
+from itertools import repeat
 from random import Random
 from typing import Any
 
@@ -12,7 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_retrieval_robust.models._formats.command import frames
 from pytest_retrieval_robust.models._formats.command.frames import (
+    MAGIC,
+    MOST_ARRAY,
     FrameReader,
     Message,
     array_in,
@@ -41,21 +46,46 @@ def read(content: bytes, cuts: Iterator[int]) -> list[Message]:
 
 @given(st.lists(st.tuples(HEADERS, ARRAYS), max_size=4), st.randoms())
 def test_frames_come_out_as_they_went_in(
-    frames: list[tuple[Any, Any]], chance: Random
+    sent: list[tuple[Any, Any]], chance: Random
 ) -> None:
     content = b"".join(
         bytes(piece)
-        for header, array in frames
+        for header, array in sent
         for piece in frame_of({**header, "type": "any"}, array)
     )
     messages = read(content, iter(lambda: chance.randint(1, 30), 0))
-    assert len(messages) == len(frames)
-    for message, (header, array) in zip(messages, frames, strict=True):
+    assert len(messages) == len(sent)
+    for message, (header, array) in zip(messages, sent, strict=True):
         assert {**message.header, **header, "type": "any"} == message.header
         if array is not None:
             read_again = array_in(message)
             assert not isinstance(read_again, str)
             assert read_again.tobytes() == array.tobytes()
+
+
+def test_an_array_that_outgrows_its_first_memory_comes_out_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(frames, "_FIRST_ROOM", 16)
+    array = np.arange(37, dtype=np.float32).reshape(1, -1)
+    content = b"".join(bytes(piece) for piece in frame_of({"type": "rows"}, array))
+    (message,) = read(content, repeat(11))
+    read_again = array_in(message)
+    assert not isinstance(read_again, str)
+    assert read_again.tobytes() == array.tobytes()
+
+
+def test_no_memory_is_taken_for_an_array_that_does_not_come() -> None:
+    header = b'{"type": "rows"}'
+    claimed = MAGIC + struct.pack("<IQ", len(header), MOST_ARRAY) + header
+    reader = FrameReader()
+    while claimed:
+        room = reader.room()
+        count = min(len(room), len(claimed))
+        room[:count] = claimed[:count]
+        claimed = claimed[count:]
+        assert list(reader.add(room, count)) == []
+    assert len(reader.room()) <= MOST_ARRAY // 100
 
 
 TRACEBACK = b"""Traceback (most recent call last):

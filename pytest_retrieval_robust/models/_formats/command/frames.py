@@ -22,6 +22,8 @@ _START = len(MAGIC) + _LENGTHS.size
 MOST_HEADER = 2**26
 """Bytes of a header. That of an answer has few hundreds."""
 MOST_ARRAY = 2**31
+_FIRST_ROOM = 2**24
+"""Bytes of memory that are taken on a frame's word alone: more, once they are filled."""
 DTYPES = {"float16": "<f2", "float32": "<f4", "float64": "<f8"}
 """What rows may be of, by the names of the protocol."""
 Header: TypeAlias = Mapping[str, Any]
@@ -75,11 +77,21 @@ class FrameReader:
     def room(self) -> memoryview:
         """Where the next bytes belong: never empty, and no longer than what is missing."""
         if self._array is not None:
+            self._enlarge_array()
             return memoryview(self._array)[self._filled :]
         missing = _START - len(self._start)
         if missing == 0:
             missing = self._header_length - len(self._header)
-        return memoryview(bytearray(missing))
+        return memoryview(bytearray(min(missing, _FIRST_ROOM)))
+
+    def _enlarge_array(self) -> None:
+        """Double the array where it is full: a frame may claim more than ever comes."""
+        array = self._array
+        if array is None or self._filled < len(array):
+            return
+        # Not in place: a view of it may be in the caller's hands.
+        self._array = bytearray(min(self._array_length, 2 * len(array)))
+        self._array[: self._filled] = array
 
     def add(self, room: memoryview, count: int) -> Iterator[Message]:
         """Take the first `count` bytes of `room`; yields a message where one is complete."""
@@ -92,7 +104,7 @@ class FrameReader:
         else:
             self._header += room[:count]
         if self._is_header_complete() and self._array is None:
-            self._array = bytearray(self._array_length)
+            self._array = bytearray(min(self._array_length, _FIRST_ROOM))
         if self._array is not None and self._filled == self._array_length:
             message = Message(_parsed(self._header), self._array)
             self._begin()

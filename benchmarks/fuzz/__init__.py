@@ -1,0 +1,1 @@
+"""Fuzzing of every parser, guided by coverage: `python -m benchmarks.fuzz`. See docs/fuzzing.md."""

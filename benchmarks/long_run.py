@@ -1,0 +1,200 @@
+"""Whether a process that measures 20,000 cases grows: memory, descriptors, time per case.
+
+`OMP_NUM_THREADS=1 python -m benchmarks.long_run [--cases N] [--page docs/growth.md]`
+
+Two kinds of processes, each started anew. "Calls" evaluates one model after another from
+Python, and keeps nothing. "A session" is a run of pytest with a test, an outcome and a
+gate per case, of which everything is kept for the summary; beside it as many empty tests
+with the same parameters without this plugin, because pytest keeps something of each test.
+
+The encoders are tiny and real: each case hides a part of each picture, encodes and ranks.
+Figures are noted in ten steps; growth is the last one beside that after the warm-up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .pages import write_into
+
+STEPS = 10
+WARM = 2
+"""Steps after which a process is warm."""
+CASES = 20_000
+LEVELS = "0.1,0.2,0.3,0.4,0.5"
+OCCLUDERS = "patches,border,box,lines,side"
+MODELS = 4
+_PER_SEED = MODELS * 5 * 5
+SUITE = """
+def test_case(outcome, clean_outcome, gate):
+    assert gate.violations(outcome, clean_outcome) == []
+"""
+POLICY = "[[gate]]\nrecall = { 10 = 0.01 }\n"
+PLAIN = """
+import pytest
+import torch
+
+AXES = {{"model": {models}, "occluder": 5, "level": 5, "seed": {seeds}}}
+
+def pytest_generate_tests(metafunc):
+    for name, count in AXES.items():
+        metafunc.parametrize(name, range(count), scope="session")
+
+def test_case(model, occluder, level, seed):
+    pass
+"""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a process held when so many cases were done."""
+
+    cases: int
+    resident: int
+    """Bytes."""
+    descriptors: int
+    seconds: float
+    """Of the processor, since the process began."""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The samples of one process."""
+
+    name: str
+    samples: Sequence[Sample]
+
+    @property
+    def warm(self) -> Sample:
+        return self.samples[WARM - 1]
+
+    @property
+    def last(self) -> Sample:
+        return self.samples[-1]
+
+    @property
+    def bytes_per_case(self) -> float:
+        """Between the warm-up and the end."""
+        cases = self.last.cases - self.warm.cases
+        return (self.last.resident - self.warm.resident) / cases
+
+    def milliseconds(self, first: int, last: int) -> float:
+        """Per case, between two samples."""
+        begin, end = self.samples[first], self.samples[last]
+        return 1000 * (end.seconds - begin.seconds) / (end.cases - begin.cases)
+
+    def row(self) -> str:
+        """In Markdown."""
+        grown = self.last.resident / self.warm.resident - 1
+        early = self.milliseconds(WARM - 1, STEPS // 2)
+        late = self.milliseconds(STEPS // 2, STEPS - 1)
+        return (
+            f"| {self.name} | {self.last.cases:,} | {self.warm.resident / 1e6:.0f} |"
+            f" {self.last.resident / 1e6:.0f} | {100 * grown:+.1f} % |"
+            f" {self.bytes_per_case:,.0f} | {self.warm.descriptors} |"
+            f" {self.last.descriptors} | {early:.2f} | {late:.2f} |"
+        )
+
+
+def main() -> None:
+    """Print the table, and write it into a page."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cases", type=int, default=CASES)
+    parser.add_argument("--page", type=Path, help="the page that gets the table")
+    parsed = parser.parse_args()
+    seeds = max(1, parsed.cases // _PER_SEED)
+    growths = [_calls(seeds), _session(seeds), _plain_session(seeds)]
+    text = table(growths)
+    print(text)
+    if parsed.page is not None:
+        write_into(parsed.page, text, "long run")
+
+
+def table(growths: Sequence[Growth]) -> str:
+    lines = [
+        "| process | cases | MB warm | MB at the end | grown | bytes per case |"
+        " descriptors warm | at the end | ms per case, first half | second half |",
+        f"| --- |{' ---: |' * 9}",
+    ]
+    return "\n".join([*lines, *(growth.row() for growth in growths)])
+
+
+def _calls(seeds: int) -> Growth:
+    arguments = ["-m", "benchmarks.long_run_cases", str(seeds * _PER_SEED)]
+    return _measured("calls", arguments, {})
+
+
+def _session(seeds: int) -> Growth:
+    options = [
+        f"--robust-models={','.join(f'toy-{number}' for number in range(MODELS))}",
+        f"--robust-levels=0,{LEVELS}",
+        f"--robust-seeds={','.join(map(str, range(seeds)))}",
+        f"--robust-occluders={OCCLUDERS}",
+        "--robust-datasets=toy-set",
+        "--robust-no-cache",
+        "--robust-results=results",
+    ]
+    files = {"test_cases.py": SUITE, "robust.toml": POLICY}
+    return _measured("a session", [*_PYTEST, *options], files)
+
+
+def _plain_session(seeds: int) -> Growth:
+    files = {"test_cases.py": PLAIN.format(models=MODELS, seeds=seeds)}
+    options = ["-p", "no:retrieval_robust"]
+    return _measured("as many empty tests", [*_PYTEST, *options], files)
+
+
+_PYTEST = (
+    *("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"),
+    *("-p", "no:hypothesispytest", "-p", "benchmarks.long_run_cases"),
+)
+
+
+def _measured(name: str, arguments: Sequence[str], files: Mapping[str, str]) -> Growth:
+    """Run a process that notes samples.
+
+    Raises `RuntimeError` if it fails.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        for file, text in files.items():
+            (folder / file).write_text(text)
+        notes = folder / "samples.jsonl"
+        root = str(Path(__file__).parents[1])
+        environment = {**os.environ, "PYTHONPATH": root, "LONG_RUN_NOTES": str(notes)}
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(
+                "Expected a run that passes, got"
+                f" {done.stdout[-2000:]}{done.stderr[-2000:]}"
+            )
+        lines = notes.read_text().splitlines()
+        return Growth(name, in_steps([Sample(**json.loads(line)) for line in lines]))
+
+
+def in_steps(samples: Sequence[Sample]) -> list[Sample]:
+    """The samples nearest to the ends of equal steps."""
+    total = samples[-1].cases
+    ends = [total * step // STEPS for step in range(1, STEPS + 1)]
+    return [min(samples, key=lambda sample: abs(sample.cases - end)) for end in ends]
+
+
+if __name__ == "__main__":
+    main()
