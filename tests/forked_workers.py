@@ -15,7 +15,7 @@ import torch
 from execnet.gateway_base import Popen2IO
 
 
-class ForkedIO(Popen2IO):  # type: ignore[misc] - execnet's base is not typed
+class ForkedIO(Popen2IO):
     """In place of execnet's `Popen2IOMaster`: the pipes to a worker, and its process."""
 
     remoteaddress: str
