@@ -132,6 +132,15 @@ def run_suite(pytester: pytest.Pytester, bare_suite: Run) -> Run:
 
 
 @pytest.fixture
+def forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers of pytest-xdist begin with what this process has imported."""
+    if hasattr(os, "fork"):
+        from .forked_workers import ForkedIO
+
+        monkeypatch.setattr("execnet.gateway_io.Popen2IOMaster", ForkedIO)
+
+
+@pytest.fixture
 def modules_forgotten() -> Iterator[None]:
     """Test modules that a command of this process imports are forgotten afterwards.
 

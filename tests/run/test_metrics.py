@@ -192,6 +192,7 @@ def test_by_bound_a_metric_has_bounds_around_its_value(
         assert verdict["decided_by"] == "bound"
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_a_worker_sends_metrics_and_their_failures(
     pytester: pytest.Pytester, bare_suite: Run
 ) -> None:

@@ -424,6 +424,7 @@ RUNS = {
 }
 
 
+@pytest.mark.usefixtures("forked_workers")
 @pytest.mark.parametrize("name", RUNS)
 def test_an_older_run_survives_byte_for_byte(
     run_suite: Run, pytester: pytest.Pytester, name: str

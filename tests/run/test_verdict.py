@@ -36,6 +36,7 @@ def saved_run(folder: Path) -> dict[str, Any]:
 ALONE: tuple[str, ...] = ()
 SPREAD = ("-n", "1")
 """All is told by another process; `xdist/test_workers.py` has several of them."""
+pytestmark = pytest.mark.usefixtures("forked_workers")
 both = pytest.mark.parametrize("workers", [ALONE, SPREAD], ids=["alone", "xdist"])
 
 

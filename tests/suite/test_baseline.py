@@ -108,6 +108,7 @@ def test_the_same_model_passes_and_a_worse_one_fails(
     } == {"fail"}
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_a_worker_judges_as_one_process_does(
     with_baseline: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

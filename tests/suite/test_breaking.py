@@ -144,6 +144,7 @@ def saved(pytester: pytest.Pytester) -> Path:
     return pytester.path / "out"
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_the_saved_run_holds_shares_maps_and_masks(saved: Path) -> None:
     """Through a worker: what it found crosses to the controller."""
     data = json.loads((saved / "run.json").read_text())
