@@ -138,7 +138,7 @@ CELLS = (
         "`PYTHONHASHSEED=4294967295`",
         _environment(PYTHONHASHSEED="4294967295"),
     ),
-    Cell("optimised", "`PYTHONOPTIMIZE=2`", _environment(PYTHONOPTIMIZE="2")),
+    Cell("optimised", "`PYTHONOPTIMIZE=1`", _environment(PYTHONOPTIMIZE="1")),
     Cell("turkish", "the locale tr_TR.UTF-8", _locale("tr_TR.UTF-8")),
     Cell("german", "the locale de_DE.UTF-8", _locale("de_DE.UTF-8")),
     Cell("latin-1", "the locale de_DE.ISO-8859-1", _locale("de_DE.ISO-8859-1")),

@@ -40,7 +40,9 @@ def _read_all(loader: str, options: Mapping[str, Any]) -> None:
         np.asarray(dataset.image(index))
 
 
-def _file(folder: Path, name: str, loader: str, **options: Any) -> Read:
+def _file(
+    folder: Path, name: str, loader: str, options: Mapping[str, str] | None = None
+) -> Read:
     """A data set of one file, with images beside it."""
     home = folder / CANARY
     home.mkdir()
@@ -49,7 +51,7 @@ def _file(folder: Path, name: str, loader: str, **options: Any) -> Read:
 
     def read(content: bytes) -> None:
         file.write_bytes(content)
-        _read_all(loader, {"path": file, **options})
+        _read_all(loader, {"path": file, **(options or {})})
 
     return read
 
@@ -139,7 +141,7 @@ TARGETS = (
     Target(
         "table-csv",
         "tables: CSV",
-        partial(_file, name="t.csv", loader="table", **_COLUMNS),
+        partial(_file, name="t.csv", loader="table", options=_COLUMNS),
     ),
     Target(
         "table-csv-gz",
@@ -149,7 +151,7 @@ TARGETS = (
     Target(
         "table-jsonl",
         "tables: JSON Lines",
-        partial(_file, name="t.jsonl", loader="table", **_COLUMNS),
+        partial(_file, name="t.jsonl", loader="table", options=_COLUMNS),
         mutate=json_lines_of,
     ),
     Target(
@@ -161,7 +163,10 @@ TARGETS = (
         "webdataset",
         "shards of webdataset",
         partial(
-            _file, name="t.tar", loader="webdataset", text="report", patient="patient"
+            _file,
+            name="t.tar",
+            loader="webdataset",
+            options={"text": "report", "patient": "patient"},
         ),
         mutate=tar_of,
         most_bytes=32768,

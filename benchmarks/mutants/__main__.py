@@ -36,6 +36,7 @@ from mutmut.utils.file_utils import (  # noqa: E402
 )
 from mutmut.workers.isolation import run_in_fork  # noqa: E402
 
+from ..pages import write_into  # noqa: E402
 from .areas import AREAS, TESTS, area_of  # noqa: E402
 from .mutations import mutate_as_here  # noqa: E402
 from .results import rows_of, survivors, table  # noqa: E402
@@ -65,6 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--only-show", action="store_true", help="what earlier calls have found"
     )
+    parser.add_argument(
+        "--write",
+        type=Path,
+        metavar="FILE",
+        help="put the table between the two marks of a page",
+    )
     parser.add_argument("--least", type=float, metavar="SHARE", help="fail below it")
     parsed = parser.parse_args(arguments)
     areas = parsed.area or list(AREAS)
@@ -83,6 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = rows_of(of_areas)
     survived = [f"survived: {name}" for name in survivors(of_areas)]
     print("\n".join([table(rows), *survived]))
+    if parsed.write is not None:
+        write_into(parsed.write, table(rows))
     share = sum(row.killed for row in rows) / max(1, sum(row.tried for row in rows))
     return int(parsed.least is not None and share < parsed.least)
 

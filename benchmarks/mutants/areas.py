@@ -76,11 +76,16 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "judging": (
         "tests/gate/test_judge.py",
         "tests/gate/test_judged.py",
+        "tests/gate/test_decision.py",
         "tests/gate/test_evidence.py",
         "tests/gate/test_few_patients.py",
         "tests/gate/test_unaltered.py",
+        "tests/gate/test_group_gates.py",
+        "tests/gate/test_counterfactual_gates.py",
+        "tests/gate/test_corruption_error.py",
     ),
     "comparison": (
+        "tests/gate/test_paired_hits.py",
         "tests/gate/test_comparison.py",
         "tests/gate/test_reference.py",
         "tests/gate/test_hit_samples.py",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib import import_module
-from importlib.metadata import EntryPoints, entry_points
+from importlib.metadata import entry_points
 from pathlib import PurePath
 from pkgutil import iter_modules
 from types import ModuleType
@@ -165,10 +165,11 @@ def _entry_points(family: str) -> list[Register]:
 
 
 @lru_cache(maxsize=1)
-def _installed(_search_path: tuple[str, ...]) -> EntryPoints:
+def _installed(_search_path: tuple[str, ...]) -> Any:
     """Entry points of all packages on the search path.
 
     They are read once for all families, because each reading opens a file per package.
+    Python 3.10 has a type of its own for them.
     """
     return entry_points()
 

@@ -17,6 +17,7 @@ from ..core.outcomes import ModelRecord, Outcome
 from ..core.searches import BreakingOutcome
 from ..gate.measurements import Measurements, Scope
 from .carried import TestRecord
+from .mixed_installation import mixed_installation_note
 from .unselected_datasets import unselected_note
 
 if TYPE_CHECKING:
@@ -160,9 +161,9 @@ class RunCollector:
         )
 
     def _all_notes(self, state: RunState) -> tuple[str, ...]:
-        notes = sorted(self._notes)
         of_data = unselected_note(state.settings) if self._datasets else None
-        return (*notes, of_data) if of_data is not None else tuple(notes)
+        of_run = (of_data, mixed_installation_note())
+        return (*sorted(self._notes), *(note for note in of_run if note is not None))
 
     def _model_records(self, state: RunState) -> tuple[ModelRecord, ...]:
         cases = (

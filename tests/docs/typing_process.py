@@ -28,8 +28,8 @@ import pytest_retrieval_robust.reports.saved_run
 import pytest_retrieval_robust.reports.terminal.summary  # noqa: F401
 from pytest_retrieval_robust.__main__ import main as command_line
 
-_SHARED = ("pytest_retrieval_robust.", "hypothesis.", "_pytest.", "transformers.")
-"""Packages whose modules are the same for every command."""
+_OWN = ("conftest", "test_", "__m")
+"""How modules begin that belong to one command: those of the project, and the main one."""
 
 
 def _pytest(words: Sequence[str]) -> int:
@@ -95,7 +95,7 @@ def _text_of(file: IO[bytes]) -> str:
 
 def _import_too(names: Iterable[str]) -> None:
     for name in names:
-        if name.startswith(_SHARED) and name not in sys.modules:
+        if not name.startswith(_OWN) and name not in sys.modules:
             with contextlib.suppress(Exception):
                 importlib.import_module(name)
 

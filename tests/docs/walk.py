@@ -175,21 +175,34 @@ def _pipe(pipe: IO[str] | None) -> IO[str]:
 
 
 def first_difference(shown: Sequence[str], printed: str) -> str | None:
-    """A shown line that was not printed where it stands; None if all were."""
+    """The first line of what was not printed together and in order; None if all was."""
     lines = [line.rstrip() for line in printed.splitlines()]
     position = 0
-    is_after_gap = True
+    for number, together in enumerate(_without_gaps(shown)):
+        # Output that is shown from its beginning begins so.
+        last = len(lines) if number else position + 1
+        for start in range(position, last):
+            if _stands_at(together, lines[start : start + len(together)]):
+                position = start + len(together)
+                break
+        else:
+            return together[0]
+    return None
+
+
+def _without_gaps(shown: Sequence[str]) -> list[list[str]]:
+    """Lines that stand together; empty ones first where a gap is the first line."""
+    parts: list[list[str]] = [[]]
     for line in shown:
         if line.strip() == _GAP:
-            is_after_gap = True
-            continue
-        candidates = range(position, len(lines) if is_after_gap else position + 1)
-        fitting = [n for n in candidates if n < len(lines) and _fits(line, lines[n])]
-        if not fitting:
-            return line
-        position = fitting[0] + 1
-        is_after_gap = False
-    return None
+            parts.append([])
+        else:
+            parts[-1].append(line)
+    return parts
+
+
+def _stands_at(together: Sequence[str], lines: Sequence[str]) -> bool:
+    return len(together) == len(lines) and all(map(_fits, together, lines))
 
 
 def _fits(shown: str, printed: str) -> bool:

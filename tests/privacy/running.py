@@ -10,10 +10,11 @@ import socket
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -172,8 +173,10 @@ def _heard(said: io.BytesIO) -> Iterator[None]:
             said.write(file.read())
 
 
-def _shown_in(stream: io.TextIOBase):  # type: ignore[no-untyped-def]
-    def show(message, category, *_):  # type: ignore[no-untyped-def]
+def _shown_in(stream: IO[str]) -> Callable[..., None]:
+    """What prints a warning: its class and its text."""
+
+    def show(message: Warning | str, category: type[Warning], *_: object) -> None:
         print(f"{category.__name__}: {message}", file=stream)
 
     return show

@@ -9,7 +9,7 @@ import io
 import re
 import struct
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from . import world
 from .places import PLACES, STUDY_NUMBER
@@ -24,7 +24,7 @@ _NUMBERS = [
     for number in range(PAIRS)
     for form in ("<q", ">q", "<d", ">d")
 ]
-_VALUES = {
+_VALUES: Mapping[str, Callable[[int], str]] = {
     "report": world.report,
     "image id": lambda number: str(world.row(number)["id"]),
     "patient": lambda number: str(world.row(number)["patient"]),

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,7 +99,8 @@ def test_a_packed_wrapped_or_hashed_canary_is_found() -> None:
     """What the search can do is what the promise is worth."""
     word = canary("patient")
     archive = io.BytesIO()
-    np.savez_compressed(archive, a=np.array([STUDY_NUMBER + 1]), **{word: np.zeros(1)})
+    arrays: dict[str, Any] = {word: np.array([STUDY_NUMBER + 1])}
+    np.savez_compressed(archive, **arrays)
     page = b'src="data:image/png;base64,' + base64.b64encode(word.encode()) + b'"'
     hidden = {
         "wrapped": f"{word[:6]}\n    {word[6:]}".encode(),
@@ -115,8 +117,9 @@ def test_a_packed_wrapped_or_hashed_canary_is_found() -> None:
     assert places_in(archive.getvalue()) == {"patient", "study"}
 
 
-def test_the_page_lists_every_place() -> None:
+def test_the_page_lists_every_place_and_counts_the_commands() -> None:
     page = PAGE.read_text(encoding="utf-8")
+    assert f"{len(PLACES)} places and {len(COMMANDS)} commands" in page
     listed = page.partition("<!-- places: compared by a test -->\n")[2]
     listed = listed.partition("<!-- places: end -->")[0]
     assert listed.splitlines() == [f"* {place.what}" for place in PLACES]

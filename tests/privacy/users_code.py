@@ -37,13 +37,16 @@ def fail_at(part: str) -> None:
     if os.environ.get(FAILING) != part:
         return
     held = canary("local variable")
+    error = CanaryError(canary("error message"), held)
+    reason = canary("error cause")
+    if hasattr(error, "add_note"):
+        error.add_note(canary("error note"))
+    else:
+        # Notes came with Python 3.11. In 3.10 the cause has it.
+        reason += canary("error note")
     try:
-        raise OSError(2, canary("error cause"), f"/{canary('elsewhere')}/model.pt")
+        raise OSError(2, reason, f"/{canary('elsewhere')}/model.pt")
     except OSError as cause:
-        error = CanaryError(canary("error message"), held)
-        # Notes came with Python 3.11.
-        if hasattr(error, "add_note"):
-            error.add_note(canary("error note"))
         raise error from cause  # canaryofsourceline
 
 
