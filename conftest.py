@@ -9,11 +9,15 @@ from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["pytester"]
 
-settings.register_profile("robust-dev", deadline=None)
+# Few examples, because every run off CI draws others: `--hypothesis-profile robust-many` for many.
+EXAMPLES = 25
+settings.register_profile("robust-dev", deadline=None, max_examples=EXAMPLES)
+settings.register_profile("robust-many", deadline=None, max_examples=300)
 # As Hypothesis's own profile "ci", which its oldest versions here do not have yet.
 settings.register_profile(
     "robust-ci",
     deadline=None,
+    max_examples=EXAMPLES,
     derandomize=True,
     database=None,
     print_blob=True,

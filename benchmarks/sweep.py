@@ -9,7 +9,9 @@ stores; a warm one. Each ratio is to the forward passes of its own round, and th
 over rounds is printed with the least and the largest. `--precision bf16` runs all of it
 on weights in bfloat16 and, in the same round, the forward passes in float32, and prints
 what becomes of each Recall@k. `--corruptions` has eight corruptions at five severities in
-place of the occluder.
+place of the occluder. `--processor-time` counts seconds of the processor, of all threads,
+so that other work on the machine counts for little: set `OMP_NUM_THREADS=1` with it,
+because threads that wait for each other count too.
 
 A processor without AVX512-BF16 or AMX emulates bfloat16: the first line says which it is.
 """
@@ -95,12 +97,15 @@ class Side:
 
 @dataclass(frozen=True)
 class Setup:
-    """What is measured: a data set, cells, and the precision and the size of batches."""
+    """What is measured: a data set, cells, the precision and the size of batches, and
+    the clock in seconds.
+    """
 
     dataset: RetrievalDataset
     cells: Cells
     precision: Precision
     batch_size: int
+    clock: Callable[[], float]
 
 
 def main() -> None:
@@ -111,6 +116,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--corruptions", action="store_true")
+    parser.add_argument("--processor-time", action="store_true")
     parsed = parser.parse_args()
     has_bf16 = (
         torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
@@ -129,7 +135,8 @@ def main() -> None:
         if batch_size is None:
             batch_size = 256 if parsed.device.startswith("cuda") else 64
         cells = corruptions() if parsed.corruptions else occlusions()
-        setup = Setup(dataset, cells, parsed.precision, batch_size)
+        clock = time.process_time if parsed.processor_time else time.perf_counter
+        setup = Setup(dataset, cells, parsed.precision, batch_size, clock)
         _measure(models, setup, Path(folder), parsed.rounds)
 
 
@@ -170,7 +177,7 @@ def _measure(
             forward = _forward(encoder, pixels, setup)
             sides.append(Side(f"forward passes, {name}", forward))
         sides += _sweeps(model, setup, folder / f"store-{number}")
-        seconds = {side.name: _seconds(side.action) for side in sides}
+        seconds = {side.name: _seconds(side.action, setup.clock) for side in sides}
         for title, ratio in _ratios(seconds, list(models)).items():
             ratios.setdefault(title, []).append(ratio)
         words = [f"{side} {value:.1f} s" for side, value in seconds.items()]
@@ -239,10 +246,10 @@ def sweep(
     )
 
 
-def _seconds(action: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def _seconds(action: Callable[[], object], clock: Callable[[], float]) -> float:
+    start = clock()
     action()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def _print_recalls(results: dict[Precision, SweepResult]) -> None:

@@ -74,7 +74,16 @@ WHEEL = Allowed(
 )
 SDIST = Allowed(
     folders=frozenset(
-        [PACKAGE, "suites", "tests", "training", "releasing", "benchmarks", "docs"]
+        [
+            PACKAGE,
+            "suites",
+            "tests",
+            "training",
+            "releasing",
+            "benchmarks",
+            "docs",
+            "changes",
+        ]
     ),
     root_files=frozenset(
         [
@@ -96,7 +105,7 @@ SDIST = Allowed(
         ]
     ),
     suffixes=SHIPPED_SUFFIXES
-    | {".txt", ".yml", ".html", ".png", ".sh", ".npz", ".tar"}
+    | {".txt", ".yml", ".html", ".png", ".sh", ".npz", ".tar", ".csv"}
     # Inputs of the fuzzer's corpora.
     | {".bin"},
     names=NO_SUFFIX,

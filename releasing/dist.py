@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .bill import bill_of
+from .changes import require_none_left
 from .contents import listing, problems
 from .source import (
     ReleaseError,
@@ -116,7 +117,7 @@ def _run_tool(name: str, *arguments: str | Path) -> None:
     command = [str(Path(sys.executable).parent / name), *map(str, arguments)]
     if subprocess.run(command, cwd=ROOT, check=False).returncode:
         raise ReleaseError(
-            f"Expected archives that pass {name}, got what it says above."
+            f"Expected sources and archives that pass {name}, got what it says above."
         )
 
 
@@ -156,7 +157,10 @@ def make(out: Path, tag: str | None, python: Path) -> None:
     built = build_twice(work)
     archives = sorted(built.iterdir())
     wheel = wheel_in(archives)
+    # Shows what the next release will say, and refuses a name that it would leave out.
+    _run_tool("towncrier", "build", "--draft", "--version", version_of(wheel))
     if tag is not None:
+        require_none_left(ROOT)
         changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
         check_tag(tag, version_of(wheel), changelog)
     check(archives)

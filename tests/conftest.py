@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import pkgutil
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 
+import fastjsonschema  # noqa: F401 - as the modules below
 import pytest
 
-# pytester forgets the modules that an inner run imported, and torch cannot be imported
-# twice: they are imported here.
-import pytest_retrieval_robust.measure.sweep.run
-import pytest_retrieval_robust.models._formats.transformers.encoder
-import pytest_retrieval_robust.reports.saved_run
-import pytest_retrieval_robust.reports.terminal.summary  # noqa: F401
+import pytest_retrieval_robust
 from pytest_retrieval_robust.core.atomic_files import CACHE_VARIABLE
 from pytest_retrieval_robust.core.device import SLOT_VARIABLE
+
+# pytester forgets the modules that an inner run imported. torch cannot be imported twice,
+# and to import ours again takes half as long as a smoke run: all are imported here.
+for _found in pkgutil.walk_packages(
+    pytest_retrieval_robust.__path__, "pytest_retrieval_robust."
+):
+    import_module(_found.name)
 
 THREE_LINES = """
 def test_recall_under_occlusion(outcome, clean_outcome, gate):
@@ -57,6 +63,16 @@ def _cache_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ[CACHE_VARIABLE] = str(tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _imports_uncollected() -> Iterator[None]:
+    """The garbage collector passes over what the imports made, a quarter of a second each time."""
+    gc.collect()
+    gc.freeze()
+    yield
+    # The libraries complain at the end of the process about what was never freed.
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """One thread of torch, for thousands of small tensors.
@@ -69,6 +85,18 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def little_to_collect() -> Iterator[None]:
+    """`gc.collect()` looks at what the tests of a module make, and not at all of torch.
+
+    The whole takes a quarter of a second each time.
+    """
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 Run = Callable[..., pytest.RunResult]
@@ -101,6 +129,15 @@ def run_suite(pytester: pytest.Pytester, bare_suite: Run) -> Run:
         return bare_suite(*options)
 
     return run
+
+
+@pytest.fixture
+def forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers of pytest-xdist begin with what this process has imported."""
+    if hasattr(os, "fork"):
+        from .forked_workers import ForkedIO
+
+        monkeypatch.setattr("execnet.gateway_io.Popen2IOMaster", ForkedIO)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What pytest and a debugger print of our objects.
 
-`--showlocals`, `-vv` and failed assertions call `repr`.
+`--showlocals`, `-vv` and failed assertions call `repr`. What they show in a run is searched
+in `tests/privacy`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,6 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-from PIL import Image
 
 import pytest_retrieval_robust
 from pytest_retrieval_robust.core.searches import HeatMap
@@ -77,61 +74,3 @@ def test_a_count_of_one_agrees_with_its_noun() -> None:
     assert repr(dataset) == "<synthetic-cxr(pairs=1): 1 image, 1 report>"
     assert repr(pairs_of(dataset)) == "<Pairs of 1 image and 1 report>"
     assert repr(HeatMap(1, ((0.5,),))) == "<HeatMap of 1 image, 1 row>"
-
-
-CANARY = "CANARY"
-SUITE = """
-def test_mine(
-    outcome,
-    clean_outcome,
-    gate,
-    retrieval_dataset,
-    robustness_curve,
-    robustness_curves,
-    request,
-):
-    from pytest_retrieval_robust.measure.pairs import pairs_of
-    from pytest_retrieval_robust.run.session import session_of
-
-    session = session_of(request.config)
-    pairs = pairs_of(retrieval_dataset)
-    settings = session.settings
-    selection = session.selection
-    policy = session.policy
-    tables = settings.config_file
-    shown = (outcome, gate, pairs, settings)
-    assert shown == (clean_outcome, robustness_curve, retrieval_dataset, session)
-"""
-
-
-@pytest.mark.parametrize("style", ["long", "short", "auto"])
-def test_local_variables_of_a_failed_test_show_no_content(
-    pytester: pytest.Pytester, style: str
-) -> None:
-    data = pytester.mkdir(f"{CANARY}-folder")
-    rows = ["image,report,patient"]
-    for number in range(12):
-        Image.new("L", (64, 64), 20 * number).save(data / f"{CANARY}-{number}.png")
-        rows.append(
-            f"{CANARY}-{number}.png,{CANARY} report number"
-            f" {number}.,{CANARY}-patient-{number}"
-        )
-    (data / "table.csv").write_text("\n".join(rows))
-    Path("robust.toml").write_text(
-        f"# {CANARY} comment\n[datasets.mine]\nloader = 'table'\npath ="
-        f" '{data.name}/table.csv'\n[[gate]]\nmodel = 'tiny-cxr-clip'\nrecall = {{ 1 ="
-        " 0.5 }\n"
-    )
-    pytester.makepyfile(SUITE)
-    options = [
-        "--robust-models=tiny-cxr-clip",
-        "--robust-datasets=mine",
-        "--robust-levels=0.3",
-        "--robust-k=1",
-    ]
-    result = pytester.runpytest_inprocess(
-        *options, "-vv", "--showlocals", f"--tb={style}", "-rA", "--no-header"
-    )
-    assert "Error" in result.stdout.str() or "assert" in result.stdout.str()
-    leaking = [line for line in (*result.outlines, *result.errlines) if CANARY in line]
-    assert leaking == []

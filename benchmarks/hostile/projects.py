@@ -84,8 +84,8 @@ def differs(saved: Path, expected: Path) -> str | None:
         return "no run.json"
     if ranks_digest(saved) != ranks_digest(expected):
         return "another ranks.npz"
-    saved_data = _lasting(run_json(saved))
-    expected_data = _lasting(run_json(expected))
+    saved_data = lasting(run_json(saved))
+    expected_data = lasting(run_json(expected))
     if saved_data == expected_data:
         return None
     keys = [key for key in expected_data if saved_data.get(key) != expected_data[key]]
@@ -93,12 +93,12 @@ def differs(saved: Path, expected: Path) -> str | None:
     return f"another run.json: {listed}"
 
 
-def _lasting(data: Any) -> Any:
+def lasting(data: Any) -> Any:
     """Without times, identities, and digests of the whole, which follow from times."""
     if isinstance(data, dict):
-        return {key: _lasting(value) for key, value in data.items() if _lasts(key)}
+        return {key: lasting(value) for key, value in data.items() if _lasts(key)}
     if isinstance(data, list):
-        return [_lasting(value) for value in data]
+        return [lasting(value) for value in data]
     return data
 
 

@@ -33,6 +33,11 @@ def cache_folder(folder: Path | None = None) -> Path:
     by_variable = os.environ.get(CACHE_VARIABLE)
     if by_variable:
         return Path(by_variable)
+    return own_cache_folder()
+
+
+def own_cache_folder() -> Path:
+    """The platform's cache folder of this user, whatever `$RETRIEVAL_ROBUST_CACHE` says."""
     platform_folder = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
     if platform_folder:
         return Path(platform_folder) / _APPLICATION

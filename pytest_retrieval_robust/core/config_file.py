@@ -11,12 +11,14 @@ from typing import Any
 from .catalogue import unknown_name
 from .errors import ConfigError
 from .files import require_regular
+from .foreign import attempted
 from .model_table import ModelTable, model_table
+from .shown_values import shown_value
 from .toml_table import TIMEOUT, TomlTable, place, seconds_of
 from .toml_text import TomlError, parsed_toml
 
-_TABLES = ("gate", "models", "datasets", "tracking")
-_TRACKING_KEYS = ("mlflow", "experiment")
+TABLES = ("gate", "models", "datasets", "tracking")
+TRACKING_KEYS = ("mlflow", "experiment")
 _EXPERIMENT = "retrieval under occlusion"
 
 
@@ -70,7 +72,7 @@ class ConfigFile:
 def read_config_file(path: Path) -> ConfigFile:
     """Read and check the file; `ConfigError` with the line of the first thing that is wrong."""
     text, tables = _parsed(path)
-    known = (*_TABLES, TIMEOUT)
+    known = (*TABLES, TIMEOUT)
     for name in tables:
         if name not in known:
             where = place(path, text, None, 0, name)
@@ -83,7 +85,7 @@ def read_config_file(path: Path) -> ConfigFile:
     if not (isinstance(gates, list) and all(isinstance(gate, dict) for gate in gates)):
         raise ConfigError(
             f"{place(path, text, '[gate]', 0)}: expected [[gate]] tables, got"
-            f" gate={gates!r}."
+            f" gate={shown_value(gates)}."
         )
 
     def named(family: str, name: str) -> TomlTable:
@@ -111,39 +113,43 @@ def read_config_file(path: Path) -> ConfigFile:
 
 def _parsed(path: Path) -> tuple[str, dict[str, Any]]:
     """The file's text and its tables."""
-    try:
-        require_regular(path)
-        text = path.read_text(encoding="utf-8")
-        return text, parsed_toml(text)
-    except TomlError as error:
-        raise ConfigError(
-            f"Expected TOML in {path}, got: {error}. Fix that line."
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"Expected a readable UTF-8 file, got {path}: {error}. Fix the file."
-        ) from error
-    except (ValueError, RecursionError) as error:
-        # Thousands of digits, or of brackets.
-        raise ConfigError(
-            f"Expected TOML in {path}, got a number too long or tables too deep to be"
-            f" read ({type(error).__name__}). Fix the file."
-        ) from error
+    return attempted(
+        lambda: _read(path),
+        lambda error: ConfigError(_problem(path.name, error)),
+        (OSError, ValueError, RecursionError),
+    )
 
 
-def _kind(value: object) -> str:
-    """What a value is, where its text may hold a password."""
-    return "an empty text" if value == "" else f"a value of type {type(value).__name__}"
+def _read(path: Path) -> tuple[str, dict[str, Any]]:
+    require_regular(path)
+    text = path.read_text(encoding="utf-8")
+    return text, parsed_toml(text)
+
+
+def _problem(name: str, error: BaseException) -> str:
+    """What is wrong with the file of that name, without its folder and its content."""
+    if isinstance(error, TomlError):
+        return f"Expected TOML in {name}, got: {error}. Fix that line."
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error)
+        return f"Expected a readable UTF-8 file, got {name}: {reason}. Fix the file."
+    if isinstance(error, UnicodeDecodeError):
+        return f"Expected a readable UTF-8 file, got {name}: {error}. Fix the file."
+    # Thousands of digits, or of brackets.
+    return (
+        f"Expected TOML in {name}, got a number too long or tables too deep to be read"
+        f" ({type(error).__name__}). Fix the file."
+    )
 
 
 def _tracking(table: TomlTable) -> TrackingTable:
     content = table.content
-    table.require_table(_kind(content))
-    table.check_keys(_TRACKING_KEYS, "key of [tracking]")
+    table.require_table()
+    table.check_keys(TRACKING_KEYS, "key of [tracking]")
     for key, value in content.items():
         if not isinstance(value, str) or not value:
             raise ConfigError(
-                f"{table.place(key)}: expected a text, got {key}={_kind(value)}."
+                f"{table.place(key)}: expected a text, got {key}={shown_value(value)}."
             )
     if "mlflow" not in content:
         raise ConfigError(
@@ -161,11 +167,12 @@ def _tracking(table: TomlTable) -> TrackingTable:
 
 def _dataset(name: str, table: TomlTable) -> DatasetTable:
     content = table.content
-    table.require_table(repr(content))
+    table.require_table()
     loader = content.get("loader", name)
     if not isinstance(loader, str):
         raise ConfigError(
-            f"{table.place('loader')}: expected a text, got loader={loader!r}."
+            f"{table.place('loader')}: expected a text, got"
+            f" loader={shown_value(loader)}."
         )
     return DatasetTable(
         name=name,

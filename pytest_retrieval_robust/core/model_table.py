@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError
+from .shown_values import shown_value
 from .toml_table import TIMEOUT, TomlTable, seconds_of
 
-_MODEL_KEYS: Mapping[str, tuple[type, ...]] = {
+MODEL_KEYS: Mapping[str, tuple[type, ...]] = {
     "loader": (str,),
     "architecture": (str,),
     "checkpoint": (str,),
@@ -32,7 +33,7 @@ _KINDS = {
     list: "a list",
 }
 _COMMAND = "command"
-_COMMAND_KEYS = ("loader", _COMMAND, TIMEOUT, _ANSWER_TIMEOUT, "required")
+COMMAND_KEYS = ("loader", _COMMAND, TIMEOUT, _ANSWER_TIMEOUT, "required")
 """Keys of a model that a command serves: all else is that command's own."""
 _OPTIONS = (
     "architecture",
@@ -72,27 +73,27 @@ class ModelTable:
 
 def model_table(name: str, table: TomlTable) -> ModelTable:
     content = table.content
-    table.require_table(repr(content))
-    known = (*_MODEL_KEYS, TIMEOUT, _ANSWER_TIMEOUT)
+    table.require_table()
+    known = (*MODEL_KEYS, TIMEOUT, _ANSWER_TIMEOUT)
     table.check_keys(known, "key of [models.NAME]")
     timeout = _timeout(table, TIMEOUT)
-    for key in _MODEL_KEYS.keys() & content.keys():
+    for key in MODEL_KEYS.keys() & content.keys():
         value = content[key]
-        kinds = _MODEL_KEYS[key]
+        kinds = MODEL_KEYS[key]
         # To Python true is a whole number.
         is_wrong_bool = isinstance(value, bool) and bool not in kinds
         if is_wrong_bool or not isinstance(value, kinds):
             expected = " or ".join(_KINDS[kind] for kind in kinds)
             raise ConfigError(
-                f"{table.place(key)}: expected {expected}, got {key}={value!r}."
+                f"{table.place(key)}: expected {expected}, got"
+                f" {key}={shown_value(value)}."
             )
     if content.get("loader") == _COMMAND or _COMMAND in content:
         return _served_model(name, table)
     if _ANSWER_TIMEOUT in content:
         raise ConfigError(
             f"{table.place(_ANSWER_TIMEOUT)}: expected answer_timeout beside command"
-            f" alone, got answer_timeout={content[_ANSWER_TIMEOUT]!r} for a checkpoint."
-            " Write timeout, or remove it."
+            " alone, got one for a checkpoint. Write timeout, or remove it."
         )
     if "checkpoint" not in content:
         raise ConfigError(
@@ -122,10 +123,10 @@ def _served_model(name: str, table: TomlTable) -> ModelTable:
     if content.get("loader") != _COMMAND:
         raise ConfigError(
             f'{table.place(_COMMAND)}: expected loader = "command" beside command, got'
-            f" loader={content.get('loader')!r}. Fix loader, or remove command."
+            f" loader={shown_value(content.get('loader'))}. Fix loader, or remove command."
         )
     for key in content:
-        if key not in _COMMAND_KEYS:
+        if key not in COMMAND_KEYS:
             raise ConfigError(
                 f"{table.place(key)}: expected no {key} beside command, got one. Give it"
                 " to the command as an argument, or write it into the file that serves."
@@ -134,7 +135,8 @@ def _served_model(name: str, table: TomlTable) -> ModelTable:
     if not command or not all(_is_argument(argument) for argument in command):
         raise ConfigError(
             f'{table.place(_COMMAND)}: expected command = ["PROGRAM", "ARGUMENT", ...]'
-            f" in [models.{name}], got command={command!r}. Write each word as a text."
+            f" in [models.{name}], got"
+            f" command={shown_value(command)}. Write each word as a text."
         )
     return ModelTable(
         name=name,

@@ -10,6 +10,7 @@ from typing import Any
 
 from .catalogue import unknown_name
 from .errors import ConfigError
+from .shown_values import shown_value
 
 TIMEOUT = "timeout"
 LONGEST_SECONDS = 1e8
@@ -34,10 +35,11 @@ class TomlTable:
         """Where each key stands, and "" the table."""
         return {"": self.place(), **{key: self.place(key) for key in self.content}}
 
-    def require_table(self, shown: str) -> None:
+    def require_table(self) -> None:
         if not isinstance(self.content, dict):
+            got = shown_value(self.content)
             raise ConfigError(
-                f"{self.place()}: expected a table {self.header}, got {shown}."
+                f"{self.place()}: expected a table {self.header}, got {got}."
             )
 
     def check_keys(self, known: Collection[str], kind: str) -> None:
@@ -87,6 +89,6 @@ def seconds_of(where: str, key: str, value: object) -> float:
     if is_number and 0 < value < LONGEST_SECONDS:  # type: ignore[operator]
         return float(value)  # type: ignore[arg-type]
     raise ConfigError(
-        f"{where}: expected seconds, a number above 0, got {key}={value!r}. Leave it"
+        f"{where}: expected seconds, a number above 0, got {key}={shown_value(value)}. Leave it"
         " out for the default."
     )

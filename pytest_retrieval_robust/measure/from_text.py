@@ -16,6 +16,7 @@ from ..core.errors import ConfigError, CorruptionError, DatasetError, OcclusionE
 from ..core.foreign import FOREIGN, described, traceback_text, with_traceback_text
 from ..core.loaders import LoaderArguments
 from ..core.names import call_with, parse_call
+from ..core.shown_values import shown_value
 from ..datasets import DatasetEntry
 from ..models import LoadRequest
 from ..occluders import Occluder, OccluderEntry
@@ -217,7 +218,8 @@ def checked_value(entry: DatasetEntry, key: str, value: object) -> object:
     # True and False are of type int.
     if isinstance(value, bool) or not isinstance(value, kind.types):
         raise ConfigError(
-            f"Expected {kind.name}, got {key}={value!r} for {entry.name}. Fix the value."
+            f"Expected {kind.name}, got {key}={shown_value(value)} for {entry.name}. Fix"
+            " the value."
         )
     return value
 

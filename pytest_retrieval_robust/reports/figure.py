@@ -95,17 +95,23 @@ def write_figure(path: Path, draw: Callable[[Figure], object], *, option: str) -
             "matplotlib, which draws figures, is not installed: pip install"
             " 'pytest-retrieval-robust[plots]'"
         ) from error
-    suffix = path.suffix.lower()
-    if suffix not in _FORMATS:
+    check_format(path, option=option)
+    with rc_context(_STYLE):
+        figure = Figure(layout="constrained")
+        draw(figure)
+        metadata = _UNDATED.get(path.suffix.lower())
+        figure.savefig(path, dpi=300, bbox_inches="tight", metadata=metadata)
+
+
+def check_format(path: Path, *, option: str) -> None:
+    """Raise `RobustError` where a figure cannot be written in the format that the name
+    of `path` ends with. `option` is where it was typed.
+    """
+    if path.suffix.lower() not in _FORMATS:
         raise RobustError(
             f"Expected a file that ends with one of {', '.join(_FORMATS)}, got "
             f"{option}={path.name!r}. Choose .pdf for a paper."
         )
-    with rc_context(_STYLE):
-        figure = Figure(layout="constrained")
-        draw(figure)
-        metadata = _UNDATED.get(suffix)
-        figure.savefig(path, dpi=300, bbox_inches="tight", metadata=metadata)
 
 
 def _checked_ks(series: Sequence[Series], ks: Sequence[int]) -> list[int]:

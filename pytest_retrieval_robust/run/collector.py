@@ -17,6 +17,8 @@ from ..core.outcomes import ModelRecord, Outcome
 from ..core.searches import BreakingOutcome
 from ..gate.measurements import Measurements, Scope
 from .carried import TestRecord
+from .mixed_installation import mixed_installation_note
+from .unselected_datasets import unselected_note
 
 if TYPE_CHECKING:
     from .session.state import RunState
@@ -155,9 +157,14 @@ class RunCollector:
             datasets=tuple(self._datasets[name] for name in sorted(self._datasets)),
             broken=tuple(sorted(map(_broken_sentence, broken, broken.values()))),
             broken_tests=sum(len(tests) for tests in broken.values()),
-            notes=tuple(sorted(self._notes)),
+            notes=self._all_notes(state),
             drift=_in_order(self._drift.values(), models),
         )
+
+    def _all_notes(self, state: RunState) -> tuple[str, ...]:
+        of_data = unselected_note(state.settings) if self._datasets else None
+        of_run = (of_data, mixed_installation_note())
+        return (*sorted(self._notes), *(note for note in of_run if note is not None))
 
     def _model_records(self, state: RunState) -> tuple[ModelRecord, ...]:
         cases = (

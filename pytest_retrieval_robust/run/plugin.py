@@ -37,6 +37,7 @@ from .fixtures import (
     robustness_curves,
     text_noise,
 )
+from .loaded_once import load_once
 from .options import (
     add_options,
     any_on_command_line,
@@ -92,7 +93,10 @@ def _session_of(config: pytest.Config) -> RobustSession:
 # Start
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(
+    parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager
+) -> None:
+    load_once(pluginmanager, __name__)
     add_options(parser)
 
 

@@ -181,6 +181,9 @@ def _files_of(path: Path, no_suites: Sequence[str]) -> Iterator[Path]:
         return  # no test would have been looked for there
     count = 0
     for folder, folders, names in os.walk(path):
+        if _is_environment(Path(folder)):
+            folders.clear()
+            continue
         folders[:] = [name for name in folders if not _matches(name, no_suites)]
         for name in names:
             count += 1
@@ -189,6 +192,15 @@ def _files_of(path: Path, no_suites: Sequence[str]) -> Iterator[Path]:
             file = Path(folder, name)
             if file.is_file():
                 yield file
+
+
+def _is_environment(folder: Path) -> bool:
+    """Whether a folder is an environment of Python, which pytest ignores unasked.
+
+    This package may be installed there, with the suite that it brings.
+    """
+    marks = ("pyvenv.cfg", "conda-meta/history")
+    return any((folder / mark).is_file() for mark in marks)
 
 
 def _uses_our_fixtures(file: Path) -> bool:

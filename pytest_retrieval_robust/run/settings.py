@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from ..core.errors import ConfigError
 from ..core.names import split_list
 from ..core.roles import Role
+from ..core.shown_values import shown_place
 from .options import BY_FLAG, CACHE_LIMIT, is_measure_only, is_replay, names_config
 from .robust_toml import beside_arguments
 from .typed_values import (
@@ -60,6 +61,7 @@ class Settings:
     models: tuple[str, ...] | None
     """None: the models of `robust.toml`, else the embedded ones."""
     datasets: tuple[str, ...]
+    """As chosen, else the default."""
     occluders: tuple[str, ...]
     """Empty where `none` leaves occlusions out."""
     levels: tuple[float, ...]
@@ -122,6 +124,8 @@ class Settings:
     """
     severities_typed: bool = False
     """The same of `--robust-severities`."""
+    datasets_chosen: bool = False
+    """Whether an option, or its twin in the ini file, names data sets."""
 
     def saved_run(self, role: Role) -> Path | None:
         """The folder of the saved run in a role."""
@@ -187,6 +191,7 @@ def read_settings(config: pytest.Config) -> Settings:
         config_named=names_config(config),
         levels_typed=values.is_typed("--robust-levels"),
         severities_typed=values.is_typed("--robust-severities"),
+        datasets_chosen=bool(values.text("--robust-datasets")),
     )
 
 
@@ -271,8 +276,8 @@ def _config_file(config: pytest.Config, values: _OptionValues) -> ConfigFile | N
     named = values.path("--robust-config")
     if named is not None and not named.is_file():
         raise ConfigError(
-            f"Expected a readable TOML file, got --robust-config={str(named)!r}, which"
-            " does not exist. Fix the path."
+            f"Expected a readable TOML file, got --robust-config={shown_place(named)!r},"
+            " which does not exist. Fix the path."
         )
     path = named or beside_arguments(config)
     if path is None:

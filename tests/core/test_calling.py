@@ -42,6 +42,8 @@ from ..encoders import ALL, Arrays, Mutating, OneBuffer, OnePicture
 from ..measure.sweep.test_sweep import RECORDS, Pixels, Records, noisy_model
 from .sweeps import CELLS, METHODS, encoder_of, ranks
 
+pytestmark = pytest.mark.usefixtures("little_to_collect")
+
 
 @pytest.fixture(scope="module")
 def honest() -> dict[Cell, bytes]:
@@ -80,14 +82,14 @@ def test_several_lanes_and_a_store_change_nothing_about_it(
         pairs_of(RECORDS),
         CELLS,
         (1,),
-        SweepOptions(batch_size=4, store=store, copies=lambda: models[1:2]),
+        SweepOptions(batch_size=8, store=store, copies=lambda: models[1:2]),
     )
     again = run_sweep(
         models[2],
         pairs_of(RECORDS),
         CELLS,
         (1,),
-        SweepOptions(batch_size=4, store=store),
+        SweepOptions(batch_size=8, store=store),
     )
     assert ranks(two) == ranks(again) == honest
     # A cell of text noise encodes no image.

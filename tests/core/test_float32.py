@@ -36,9 +36,8 @@ SETTINGS = {
     "split": "B.cuda.matmul.allow_bf16_reduced_precision_reduction = (False, False)",
 }
 SCRIPT = """
-import torch
+import os, sys, torch
 from pytest_retrieval_robust.core.float32 import ieee_float32
-from pytest_retrieval_robust.occluders.guided._greedy import CERTAIN
 from pytest_retrieval_robust.retrieval.ranking._exact import plain_sums
 B = torch.backends
 NEWER = ()
@@ -63,17 +62,27 @@ def state():
             found.append("refused")
     return found
 
-{setting}
-before = state()
-with ieee_float32():
-    with plain_sums(torch.device("cpu")):
-        inside = state()
-    within = state()
-assert state() == before, (state(), before)
-for found in (inside, within):
-    assert found[:len(NEWER)][:6] == ["ieee"] * len(NEWER[:6]), found
-    assert found[-3:] == [False, False, "highest"], found  # nor does torch refuse to be asked
+def check():
+    before = state()
+    with ieee_float32():
+        with plain_sums(torch.device("cpu")):
+            inside = state()
+        within = state()
+    assert state() == before, (state(), before)
+    for found in (inside, within):
+        assert found[:len(NEWER)][:6] == ["ieee"] * len(NEWER[:6]), found
+        assert found[-3:] == [False, False, "highest"], found  # nor does torch refuse to be asked
+
+for setting in sys.argv[1:]:
+    process = os.fork()
+    if process == 0:
+        exec(setting)
+        check()
+        print("comes back:", setting, flush=True)
+        os._exit(0)
+    os.waitpid(process, 0)
 """
+"""Each setting has a process of its own, in which torch is imported already."""
 
 
 HAS_NEWER = hasattr(torch.backends.cuda.matmul, "fp32_precision")
@@ -81,11 +90,19 @@ HAS_NEWER = hasattr(torch.backends.cuda.matmul, "fp32_precision")
 OLDER = ("default", "high", "medium", "older")
 
 
+@pytest.fixture(scope="module")
+def come_back() -> subprocess.CompletedProcess[str]:
+    """What the processes of all settings print."""
+    command = [sys.executable, "-c", SCRIPT, *SETTINGS.values()]
+    return subprocess.run(command, check=True, capture_output=True, text=True)
+
+
 @pytest.mark.parametrize("setting", SETTINGS if HAS_NEWER else OLDER)
-def test_whatever_was_set_comes_back(setting: str) -> None:
-    subprocess.run(
-        [sys.executable, "-c", SCRIPT.format(setting=SETTINGS[setting])], check=True
-    )
+def test_whatever_was_set_comes_back(
+    setting: str, come_back: subprocess.CompletedProcess[str]
+) -> None:
+    lines = come_back.stdout.splitlines()
+    assert f"comes back: {SETTINGS[setting]}" in lines, come_back.stderr
 
 
 def _settings() -> tuple[str, str]:

@@ -111,7 +111,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Project:
     (folder / "conftest.py").write_text(STUDIES + _python("docs/extending.md", 4))
     (suite / "conftest.py").write_text(_python("README.md", 1) + ENCODER)
     (suite / "test_recall.py").write_text(_python("README.md", 0))
-    (suite / "test_fixtures.py").write_text(_python("docs/extending.md", 9))
+    (suite / "test_fixtures.py").write_text(_python("docs/fixtures.md", 0))
     (suite / "test_breaking.py").write_text(_python("docs/breaking.md", 1))
     shutil.copyfile(suite_folder() / "test_drift.py", suite / "test_drift.py")
     (suite / "robust.toml").write_text(POLICY)

@@ -14,6 +14,20 @@ PAGES = (
     "SECURITY.md",
     *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
 )
+"""Pages whose blocks are checked one by one."""
+FIRST_HOUR = (
+    "docs/start/index.md",
+    "docs/start/first-verdict.md",
+    "docs/start/own-model.md",
+    "docs/start/own-data.md",
+    "docs/start/own-gate.md",
+    "docs/start/worse-candidate.md",
+    "docs/start/baseline-in-ci.md",
+    "docs/start/own-occluder.md",
+    "docs/start/install.md",
+)
+"""Pages that are done as a whole, in this order: what was installed goes at the end."""
+ALL_PAGES = (*PAGES, *FIRST_HOUR)
 _FENCED = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,

@@ -13,6 +13,7 @@ from pytest_retrieval_robust.run.options import OPTIONS
 from . import test_console_blocks, test_output_blocks, test_python_blocks
 from .commands import flags, flags_of_pytest, unknown_options
 from .pages import (
+    ALL_PAGES,
     PAGES,
     ROOT,
     Block,
@@ -74,7 +75,7 @@ def test_a_yaml_block_is_one_and_its_options_exist(block: Block) -> None:
     )
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", ALL_PAGES)
 def test_inline_commands_and_options_exist(page: str) -> None:
     codes = inline_code(page)
     assert [word for code in codes for word in unknown_options(code)] == []
@@ -85,7 +86,7 @@ def test_inline_commands_and_options_exist(page: str) -> None:
     assert written - known - {"--robust-"} == set()
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", ALL_PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     folder = (ROOT / page).parent
     missing = []
@@ -101,7 +102,7 @@ def test_links_lead_somewhere(page: str) -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", ALL_PAGES)
 def test_names_that_a_page_imports_are_public(page: str) -> None:
     text = "".join(block.text for block in blocks(page, "python"))
     imported = re.findall(
@@ -115,13 +116,13 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
     linked = {
         link.partition("#")[0].removeprefix("docs/") for link in links("README.md")
     }
-    for page in PAGES:
+    for page in ALL_PAGES:
         for link in links(page):
             linked.add(link.partition("#")[0].rpartition("/")[2])
-    names = {page.rpartition("/")[2] for page in PAGES}
+    names = {page.rpartition("/")[2] for page in ALL_PAGES}
     assert names - {"README.md"} <= linked
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", ALL_PAGES)
 def test_no_page_has_a_place_that_was_to_be_filled_in(page: str) -> None:
     assert re.findall(r"@@\w*@@|\bTODO\b|\bTBD\b", read(page)) == []

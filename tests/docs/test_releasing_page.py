@@ -1,4 +1,4 @@
-"""The workflow of docs/releasing.md: linted, shown as it is, trusted with what it needs."""
+"""Workflows that publish: linted, trusted with what they need, shown as they are."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from .test_ci_page import WORKFLOWS
 from .workflows import LINTERS, loaded, steps
 
 PUBLISH = ROOT / "docs" / "workflows" / "publish.yml"
+PAGES = PUBLISH.with_name("pages.yml")
 
 
 def test_every_workflow_is_one_that_is_linted() -> None:
-    assert {*PUBLISH.parent.iterdir()} == {PUBLISH, *WORKFLOWS}
+    assert {*PUBLISH.parent.iterdir()} == {PUBLISH, PAGES, *WORKFLOWS}
 
 
 @pytest.mark.parametrize("linter", LINTERS)
-def test_the_workflow_is_clean(linter: str, tmp_path: Path) -> None:
-    copy = tmp_path / PUBLISH.name
-    copy.write_text(PUBLISH.read_text())
+@pytest.mark.parametrize("workflow", [PUBLISH, PAGES], ids=lambda path: path.stem)
+def test_the_workflow_is_clean(workflow: Path, linter: str, tmp_path: Path) -> None:
+    copy = tmp_path / workflow.name
+    copy.write_text(workflow.read_text())
     assert LINTERS[linter](copy) == ""
 
 
@@ -58,13 +60,20 @@ def test_the_job_that_is_trusted_runs_nothing_of_the_repository() -> None:
     assert actions == ["actions/download-artifact", "pypa/gh-action-pypi-publish"]
 
 
-def test_all_actions_are_pinned_as_in_the_other_workflows() -> None:
+def test_the_site_is_deployed_by_a_job_that_runs_nothing_of_the_repository() -> None:
+    jobs = loaded(PAGES.read_text())["jobs"]
+    assert jobs["build"]["permissions"] == {"contents": "read"}
+    assert not any("run" in step for step in jobs["deploy"]["steps"])
+
+
+@pytest.mark.parametrize("workflow", [PUBLISH, PAGES], ids=lambda path: path.stem)
+def test_all_actions_are_pinned_as_in_the_other_workflows(workflow: Path) -> None:
     def pins(workflow: Path) -> dict[str, str]:
         uses = [step["uses"] for step in steps(workflow) if "uses" in step]
         return dict(use.split("@") for use in uses)
 
     known = {name: pin for path in WORKFLOWS for name, pin in pins(path).items()}
-    ours = pins(PUBLISH)
+    ours = pins(workflow)
     assert {name: ours[name] for name in ours.keys() & known} == {
         name: known[name] for name in ours.keys() & known
     }

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 import threading
+from bisect import bisect_right, insort
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
+from torch._C import DisableTorchFunction
 
 import pytest_retrieval_robust
 
@@ -57,6 +60,11 @@ class Device:
     waits: list[Wait] = field(default_factory=list)
     work: Work = field(default_factory=Work)
     _pinned: list[Tensor] = field(default_factory=list, repr=False)
+    _pinned_starts: list[int] = field(default_factory=list, repr=False)
+    """The addresses where pinned memory begins, in order."""
+    _pinned_ends: dict[int, int] = field(default_factory=dict, repr=False)
+    """The address behind the memory that begins at each of them."""
+    _pinning: Lock = field(default_factory=Lock, repr=False)
 
     @property
     def real(self) -> torch.device:
@@ -98,19 +106,25 @@ class Device:
 
     def pin(self, tensor: Tensor) -> Tensor:
         """Call this host memory pinned. It is kept, so that no other tensor gets it."""
-        self._pinned.append(tensor)
+        with DisableTorchFunction():
+            memory = tensor.untyped_storage()
+            start, size = memory.data_ptr(), memory.nbytes()
+        with self._pinning:
+            self._pinned.append(tensor)
+            if start not in self._pinned_ends:
+                insort(self._pinned_starts, start)
+            self._pinned_ends[start] = start + size
         return tensor
 
     def is_pinned(self, tensor: Tensor) -> bool:
         """Whether the tensor, or what it is a view of, was pinned."""
-        address = tensor.data_ptr()
-        return any(_holds(pinned, address) for pinned in self._pinned)
-
-
-def _holds(tensor: Tensor, address: int) -> bool:
-    memory = tensor.untyped_storage()
-    start = memory.data_ptr()
-    return start <= address < start + memory.nbytes()
+        with DisableTorchFunction():
+            address = tensor.data_ptr()
+        with self._pinning:
+            number = bisect_right(self._pinned_starts, address)
+            if number == 0:
+                return False
+            return address < self._pinned_ends[self._pinned_starts[number - 1]]
 
 
 def _site() -> tuple[str, int]:

@@ -471,3 +471,28 @@ def test_a_search_that_breaks_nothing_is_a_gate_that_cannot_fail(
         replace(search, shares=(0.5,) * 20)
     )
     assert verdict.verdict == "ungated"
+
+
+AREA = '[[gate]]\nmodel = "{}"\nauc = {{ 10 = 0.5 }}\n'
+
+
+@pytest.mark.parametrize("model", ["ours-v2", "ours-*"])
+def test_the_curve_of_a_named_model_at_chance_is_not_judged_again(
+    tmp_path: Path, model: str
+) -> None:
+    curve = Curve((outcome(0.02, 0.0), outcome(0.02)))
+    assert Judge(policy(tmp_path, AREA.format(model))).curve(curve) == []
+
+
+def test_the_curve_of_a_model_that_no_gate_names_is_judged_at_chance_too(
+    tmp_path: Path,
+) -> None:
+    curve = Curve((outcome(0.02, 0.0), outcome(0.02)))
+    rules = policy(tmp_path, "[[gate]]\nauc = { 10 = 0.5 }\n")
+    (verdict,) = Judge(rules).curve(curve)
+    assert (verdict.gate.kind, verdict.verdict) == (GateKind.AUC, "fail")
+
+
+def test_without_curves_there_is_nothing_to_compare(tmp_path: Path) -> None:
+    text = "[[gate]]\nnot_worse_than_baseline = { k = 10, margin = 0.02 }\n"
+    assert Judge(policy(tmp_path, text)).baseline([]) == []

@@ -18,8 +18,11 @@ from pytest_retrieval_robust.measure.alike import (
     levels_of,
 )
 
-RADIOGRAPHS = load_dataset("synthetic-cxr(size=128)")
-PICTURES = [RADIOGRAPHS.image(number).convert("L") for number in range(60)]
+
+@pytest.fixture(scope="module")
+def pictures() -> list[Image.Image]:
+    radiographs = load_dataset("synthetic-cxr(size=128)")
+    return [radiographs.image(number).convert("L") for number in range(60)]
 
 
 def levels(image: Image.Image) -> bytes:
@@ -50,17 +53,21 @@ CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_changed_copy_is_found_and_nothing_else(change: str) -> None:
-    copies = [CHANGES[change](image) for image in PICTURES[:20]]
-    groups = alike([levels(image) for image in (*PICTURES, *copies)])
+def test_a_changed_copy_is_found_and_nothing_else(
+    change: str, pictures: list[Image.Image]
+) -> None:
+    copies = [CHANGES[change](image) for image in pictures[:20]]
+    groups = alike([levels(image) for image in (*pictures, *copies)])
     # Different radiographs of one kind are not alike.
     assert len(set(groups[:60].tolist())) == 60
     assert np.mean(groups[60:] == groups[:20]) >= 0.9
 
 
 @pytest.mark.parametrize("change", [Image.Transpose.FLIP_LEFT_RIGHT, None])
-def test_flips_and_crops_are_other_pictures(change: Image.Transpose | None) -> None:
-    image = PICTURES[0]
+def test_flips_and_crops_are_other_pictures(
+    change: Image.Transpose | None, pictures: list[Image.Image]
+) -> None:
+    image = pictures[0]
     other = image.crop((20, 20, 108, 108))
     if change is not None:
         other = image.transpose(change)
@@ -100,7 +107,7 @@ def _joined(close: np.ndarray) -> np.ndarray:
 
 
 def test_a_picture_that_all_have_costs_a_bounded_number_of_comparisons(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, pictures: list[Image.Image]
 ) -> None:
     compared = []
     real = module._differences
@@ -111,7 +118,7 @@ def test_a_picture_that_all_have_costs_a_bounded_number_of_comparisons(
 
     monkeypatch.setattr(module, "_differences", counted)
     monkeypatch.setattr(module, "_MOST_NEIGHBOURS", 8)
-    picture = np.frombuffer(levels(PICTURES[0]), dtype=np.uint8) // 2
+    picture = np.frombuffer(levels(pictures[0]), dtype=np.uint8) // 2
     # All have the same signs.
     brighter = [(picture + number).tobytes() for number in range(100)]
     groups = alike([*brighter, *brighter])

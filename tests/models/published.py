@@ -92,7 +92,7 @@ def _filled(
         values = np.full(shape, math.log(1 / 0.07))
     else:
         values = _scaled(last, shape, _uniform(key, count).reshape(shape))
-    return np.asarray(values.astype(dtype))
+    return np.asarray(values.astype(dtype, copy=False))
 
 
 def _scaled(
@@ -106,7 +106,8 @@ def _scaled(
         return 1 + 0.1 * uniform
     if last.endswith("bias"):
         return 0.05 * uniform
-    return np.asarray(uniform * math.sqrt(3 / math.prod(shape[1:] or shape)))
+    uniform *= math.sqrt(3 / math.prod(shape[1:] or shape))
+    return uniform
 
 
 def _integers(last: str, shape: tuple[int, ...], count: int) -> NDArray[np.int64]:
@@ -128,7 +129,12 @@ def _uniform(key: str, count: int) -> NDArray[np.float64]:
     """`count` values in [-1, 1) of 24 bits each."""
     seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little")
     words = np.random.PCG64(seed).random_raw(count)
-    return np.asarray((words >> np.uint64(40)).astype(np.float64) * 2.0**-23 - 1)
+    # In place: the largest networks have a hundred million values.
+    words >>= np.uint64(40)
+    uniform = words.astype(np.float64)
+    uniform *= 2.0**-23
+    uniform -= 1
+    return uniform
 
 
 # name: mode, width, height

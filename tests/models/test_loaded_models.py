@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pytest_retrieval_robust.core.errors import ConfigError
 from pytest_retrieval_robust.models import DualEncoder, LoadRequest
 from pytest_retrieval_robust.models.own_checkpoint import own_entry
 
-from .checkpoints import save_clip, save_open_clip
+from .checkpoints import OPEN_CLIP_ARCHITECTURE, save_clip, save_open_clip
 from .refusals import CANARY, load, refused
 
 
@@ -72,8 +73,12 @@ def test_a_model_knows_its_precision(tmp_path: Path, precision: Any) -> None:
 def test_the_twin_with_another_activation_is_noticed(tmp_path: Path) -> None:
     import open_clip
 
+    for name, more in (("ViT-twin", {}), ("ViT-twin-quickgelu", {"quick_gelu": True})):
+        config = {**OPEN_CLIP_ARCHITECTURE, **more}
+        (tmp_path / f"{name}.json").write_text(json.dumps(config))
+        open_clip.add_model_config(tmp_path / f"{name}.json")
     torch.manual_seed(0)
-    state = open_clip.create_model("RN50", pretrained=None).state_dict()
+    state = open_clip.create_model("ViT-twin", pretrained=None).state_dict()
     file = tmp_path / "epoch_1.pt"
 
     def own(architecture: str, run: str | None) -> DualEncoder:
@@ -82,15 +87,18 @@ def test_the_twin_with_another_activation_is_noticed(tmp_path: Path) -> None:
             "mine", "open_clip", str(file), None, {"architecture": architecture}, []
         ).load(LoadRequest())
 
-    assert own("RN50", None).card.activation == "gelu"
-    assert own("RN50-quickgelu", None).card.activation == "quickgelu"
-    assert own("RN50", "2026_01_01-model_RN50-lr_0.0005-b_64").card.activation == "gelu"
-    message = refused(
-        lambda: own("RN50", "2026_01_01-model_RN50-quickgelu-lr_0.0005-b_64")
+    assert own("ViT-twin", None).card.activation == "gelu"
+    assert own("ViT-twin-quickgelu", None).card.activation == "quickgelu"
+    assert (
+        own("ViT-twin", "2026_01_01-model_ViT-twin-lr_0.0005-b_64").card.activation
+        == "gelu"
     )
-    assert 'Set architecture = "RN50-quickgelu"' in message
-    assert 'Set architecture = "RN50"' in refused(
-        lambda: own("RN50-quickgelu", "x-model_RN50-lr_1")
+    message = refused(
+        lambda: own("ViT-twin", "2026_01_01-model_ViT-twin-quickgelu-lr_0.0005-b_64")
+    )
+    assert 'Set architecture = "ViT-twin-quickgelu"' in message
+    assert 'Set architecture = "ViT-twin"' in refused(
+        lambda: own("ViT-twin-quickgelu", "x-model_ViT-twin-lr_1")
     )
 
 

@@ -74,11 +74,11 @@ def same_dtype() -> Iterator[str]:
 
 
 def from_bytes() -> Iterator[str]:
-    """Bytes to a network's input, with each fill."""
-    cases = itertools.product(FILLS, FRAMES, DTYPES)
-    for number, (fill, frame, dtype) in enumerate(cases):
-        size = SIZES[(number // 3 + number // 12) % len(SIZES)]
-        occluder = occluder_of(number // 3 + number // 24, fill)
+    """Bytes to a network's input: every two of fill, frame and dtype meet."""
+    for number, (fill, frame) in enumerate(itertools.product(FILLS, FRAMES)):
+        dtype = DTYPES[(number + number // 4) % len(DTYPES)]
+        size = SIZES[(number + number // 4) % len(SIZES)]
+        occluder = occluder_of(number + number // 8, fill)
         levels = pixels_of(size, torch.uint8)
         normalisation = normalisation_of(dtype)
         images = EightBitImages(levels, IDS, frame)

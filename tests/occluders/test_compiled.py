@@ -39,7 +39,7 @@ def triton() -> None:
 
 def test_it_gives_the_bits_of_plain_operations(tmp_path: Path) -> None:
     printed = run("interpreted", tmp_path, TRITON_INTERPRET="1")
-    assert printed.splitlines()[-1] == "136 equal"
+    assert printed.splitlines()[-1] == "72 equal"
 
 
 def test_it_is_compiled_and_reads_sixteen_bytes_at_a_time(tmp_path: Path) -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from pytest_retrieval_robust import __version__
 from releasing.bill import encoders_in, metadata_of, required_names
-from releasing.contents import listing, problems
+from releasing.contents import listing, members, problems
 from releasing.dist import (
     OTHER_PLACE,
     build,
@@ -171,6 +173,36 @@ def test_the_wheel_states_its_licence_and_has_its_files(archives: Archives) -> N
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata.get_all("License-File") == ["LICENSE", "NOTICE"]
     assert shipped == {name: (ROOT / name).read_bytes() for name in shipped}
+
+
+def is_data(path: PurePosixPath) -> bool:
+    """Whether a file is neither code, nor a page, nor about the archive itself."""
+    is_of_the_archive = len(path.parts) == 1 or path.parts[0] == "dist-info"
+    return not is_of_the_archive and path.suffix not in (".py", ".md", ".typed")
+
+
+def unnamed(paths: Iterable[PurePosixPath], notice: str) -> list[str]:
+    """Data files that lie below no path that NOTICE names."""
+    named = re.findall(r"[\w.-]+(?:/[\w.-]*)+", notice)
+    return [
+        str(path)
+        for path in paths
+        if is_data(path) and not any(str(path).startswith(place) for place in named)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_notice_names_the_place_of_everything_shipped_that_is_no_code(
+    archives: Archives, kind: str
+) -> None:
+    paths = [member.path for member in members(getattr(archives, kind))]
+    assert sum(map(is_data, paths)) > 25
+    assert unnamed(paths, (ROOT / "NOTICE").read_text()) == []
+
+
+def test_data_that_notice_does_not_name_is_found() -> None:
+    paths = map(PurePosixPath, ["a/b.json", "a/c/d.npz", "a/code.py", "LICENSE"])
+    assert unnamed(paths, "Drawn by us (a/c/): Apache-2.0.") == ["a/b.json"]
 
 
 def test_every_folder_of_weights_states_its_licence() -> None:

@@ -254,3 +254,16 @@ def test_intervals_hold_for_all_groups_together(
     least = 0.95 - 2 * math.sqrt(0.95 * 0.05 / runs)
     for name, count in held.items():
         assert count / runs >= least, name
+
+
+def test_a_clean_recall_that_may_be_0_leaves_the_retention_open_above() -> None:
+    clean = np.zeros(8)
+    clean[0] = 1
+    [group] = members([0] * 8, list(range(8)))
+    assert retention_bounds(clean, clean, group, 0.05) == (0.0, math.inf)
+
+
+def test_a_group_counts_its_queries_and_patients() -> None:
+    [first, second] = members([0, 0, 0, 1], [5, 5, 6, 6])
+    assert (first.queries, first.patients) == (3, 2)
+    assert (second.queries, second.patients) == (1, 1)

@@ -14,9 +14,14 @@ from scipy import optimize, stats
 from pytest_retrieval_robust.retrieval.adjusted_p import benjamini_hochberg, holm
 from pytest_retrieval_robust.retrieval.binomial import above_chance, binomial_upper_tail
 from pytest_retrieval_robust.retrieval.intervals import (
+    deviates,
     mcnemar_exact,
+    paired_score,
     paired_score_bounds,
+    paired_score_p,
+    proportion,
     quantile_bounds,
+    surely_reached,
     wilson_interval,
 )
 
@@ -238,3 +243,101 @@ def test_the_bounds_of_a_quantile_hold_as_often_as_they_say(
     above = n + 1 if high == math.inf else int(high)
     assert held(0, above - 1) >= confidence - 1e-9
     assert held(0, above - 2) < confidence
+
+
+@given(st.integers(1, 40), st.integers(0, 64), st.sampled_from([0.5, 0.95, 0.999]))
+def test_what_is_surely_reached_is_the_last_likely_count(
+    n: int, sixtyfourths: int, probability: float
+) -> None:
+    chance = Fraction(sixtyfourths, 64)
+    # Apart from ties, which rounding may decide either way.
+    tails = [exact_tail(hits, n, chance) for hits in range(n + 1)]
+    assume(all(abs(float(tail) - probability) > 1e-9 for tail in tails))
+    last = max(hits for hits in range(n + 1) if tails[hits] >= probability)
+    assert surely_reached(n, float(chance), probability) == last / n
+
+
+def test_no_queries_reach_nothing_surely() -> None:
+    assert surely_reached(0, 0.5, 0.999) == 0
+
+
+@given(st.floats(0, 80), st.floats(0, 80), st.floats(1, 300))
+def test_the_score_test_of_repeated_patients_takes_students_tail(
+    wins: float, losses: float, df: float
+) -> None:
+    assume(wins + losses > 0)
+    score = abs(wins - losses) / math.sqrt(wins + losses)
+    assert paired_score_p(wins, losses, df) == pytest.approx(2 * stats.t.sf(score, df))
+    # Without repeated patients it is the chi-square test of McNemar.
+    chi_square = stats.chi2.sf(score**2, 1)
+    assert paired_score_p(wins, losses) == pytest.approx(chi_square)
+
+
+def test_nothing_that_differs_and_nothing_known_has_a_p_of_1() -> None:
+    assert paired_score_p(0.0, 0.0, 9.0) == 1
+    assert paired_score_p(9.0, 0.0, 0.0) == 1
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "delta", "score"),
+    [
+        (20, 0, 1.0, 0.0),
+        (19, 0, 1.0, -math.inf),
+        (0, 20, -1.0, 0.0),
+        (0, 19, -1.0, math.inf),
+        (0, 0, 0.0, 0.0),
+    ],
+)
+def test_a_score_without_variance_is_exact_or_infinite(
+    wins: int, losses: int, delta: float, score: float
+) -> None:
+    assert paired_score(wins, losses, 20, delta) == score
+
+
+@given(
+    st.integers(2, 400),
+    st.floats(0, 1),
+    st.floats(1, 6),
+    st.one_of(st.just(math.inf), st.floats(1, 300)),
+)
+def test_a_share_of_hits_has_the_wilson_interval_of_its_effective_queries(
+    queries: int, value: float, effect: float, df: float
+) -> None:
+    estimate = proportion(value, queries, 0.95, effect, df)
+    effective = queries / effect
+    reach = stats.norm.isf(0.05)
+    if math.isfinite(df):
+        # Korn and Graubard: by the square of how much further Student's deviate reaches.
+        reach = stats.t.isf(0.05, df)
+        effective /= max(1.0, reach / stats.t.isf(0.05, queries - 1)) ** 2
+    low, high = wilson_interval(min(value * effective, effective), effective, 0.9)
+    assert (estimate.low, estimate.high) == pytest.approx((low, high), abs=1e-9)
+    assert estimate.error == pytest.approx((high - low) / (2 * reach))
+    assert (estimate.value, estimate.queries) == (value, queries)
+    assert estimate.degrees_of_freedom == df
+    assert estimate.effective == queries / effect
+    assert estimate.deviates(0.95) == pytest.approx(reach)
+
+
+def test_a_share_of_one_patients_hits_has_no_error_that_is_known() -> None:
+    estimate = proportion(0.5, 40, 0.95, 40.0, 0.0)
+    assert (estimate.low, estimate.high, estimate.error) == (0.0, 1.0, math.inf)
+    assert deviates(0.95, 0.0) == math.inf
+    assert estimate.queries_to_clear(0.4, 0.95) is None
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0])
+def test_a_confidence_at_either_end_is_an_error(confidence: float) -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        wilson_interval(1, 2, confidence)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5])
+def test_an_error_at_either_end_is_refused(alpha: float) -> None:
+    with pytest.raises(ValueError, match="between 0 and 0.5"):
+        paired_score_bounds(1, 1, 5, alpha)
+
+
+def test_counts_may_exceed_the_queries_by_rounding() -> None:
+    low, high = paired_score_bounds(3.0, 2.0 + 5e-10, 5.0, 0.05)
+    assert (low, high) == pytest.approx(paired_score_bounds(3, 2, 5, 0.05), abs=1e-6)

@@ -166,3 +166,54 @@ def test_intervals_of_equal_models_hold_all_ranks_as_often_as_they_say(
     # Four standard errors of that many trials below the nominal share.
     floor = 1 - ALPHA - 4 * np.sqrt(ALPHA * (1 - ALPHA) / trials)
     assert covered(np.full(5, 0.6), patients, trials) >= floor
+
+
+def distance(differences: Floats, sizes: Floats, delta: float) -> float:
+    """How far a difference is from what was observed, in the reach of random signs:
+    two patients of usual size are added who gain and lose what is usual where it differs.
+    """
+    usual = sizes.sum() / len(sizes)
+    differing = np.count_nonzero(differences)
+    gain = usual * min(
+        1.0,
+        float(np.sqrt((1 + np.sum((differences / usual) ** 2)) / (1 + differing))),
+    )
+    residuals = [*(differences - delta * sizes), gain, -gain]
+    return float(abs(np.sum(differences - delta * sizes)) / np.linalg.norm(residuals))
+
+
+@pytest.mark.parametrize("patients", [600, 90])
+def test_the_ends_of_a_difference_are_as_far_away_as_chance_gets(patients: int) -> None:
+    labels = np.arange(600) % patients
+    clusters = Clusters.of(labels)
+    scores = scores_of(4, 600, 2)
+    pairs = compare_all(scores, clusters)
+    sums = clusters.sums(scores)
+    differences = sums[:, 0] - sums[:, 1]
+    sizes = clusters.sizes.astype(np.float64)
+    low, high = pairs.low[0, 1], pairs.high[0, 1]
+    assert low < differences.sum() / 600 < high
+    reaches = [distance(differences, sizes, end) for end in (low, high)]
+    assert reaches[0] == pytest.approx(reaches[1], rel=1e-9)
+    # Signs of many patients are as good as normal: 1.96 for 95 %.
+    assert reaches[0] == pytest.approx(1.96, abs=0.06)
+    assert (pairs.low[1, 0], pairs.high[1, 0]) == (-high, -low)
+    assert (np.diag(pairs.low) == 0).all()
+    assert (np.diag(pairs.high) == 0).all()
+
+
+def test_too_few_patients_bound_no_difference() -> None:
+    scores = scores_of(0, 30, 2)
+    pairs = compare_all(scores, Clusters.of(np.repeat([0, 1], 15)))
+    assert (pairs.low[0, 1], pairs.high[0, 1]) == (-1, 1)
+    assert (pairs.low[0, 0], pairs.high[1, 1]) == (0, 0)
+
+
+def test_a_pair_that_never_differs_takes_what_bonferroni_would() -> None:
+    scores = scores_of(2, 400, 4)
+    scores[:, 3] = scores[:, 2]
+    pairs = compare_all(scores, alone(400))
+    # One of 6 pairs, both sides: the normal deviate of 1 - 0.05 / 12 is 2.638.
+    reach = distance(np.zeros(400), np.ones(400), float(pairs.high[2, 3]))
+    assert reach == pytest.approx(2.638, abs=0.001)
+    assert pairs.low[2, 3] == -pairs.high[2, 3]

@@ -54,3 +54,16 @@ def test_a_design_effect_grows_by_how_much_further_student_reaches(
     expected = effect * max(1.0, reach) ** 2
     assert effect_at(effect, df, queries, 0.95) == pytest.approx(expected, rel=1e-8)
     assert effect_at(effect, math.inf, queries, 0.95) == effect
+
+
+@pytest.mark.parametrize("df", [0.4, 3.0, 1e6, math.inf])
+def test_half_lies_above_0_and_nothing_beyond_all_numbers(df: float) -> None:
+    assert student_upper_tail(0.0, df) == 0.5
+    assert student_upper_tail(1e200, df) == 0
+    assert student_upper_tail(-1e200, df) == 1
+
+
+def test_two_queries_are_the_fewest_that_say_anything() -> None:
+    assert effect_at(2.0, 3.0, 1, 0.95) == math.inf
+    # Student's deviate with one degree of freedom reaches further than with three.
+    assert effect_at(2.0, 3.0, 2, 0.95) == 2.0

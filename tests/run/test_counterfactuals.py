@@ -187,6 +187,7 @@ def test_data_without_edits_is_skipped_and_fails_where_a_gate_asks(
     done.stdout.fnmatch_lines(["*Expected edits of the reports of plain*"])
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_workers_measure_the_same(pytester: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     pytester.runpytest_inprocess(*CHOICES, OPTION, "--robust-results=one")

@@ -79,6 +79,7 @@ def test_a_model_that_has_not_moved_is_released(
     assert (project / "loads.txt").read_text().split() == ["ours"]
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_a_model_that_has_moved_is_not_through_a_worker_too(
     project: Path, pytester: pytest.Pytester
 ) -> None:

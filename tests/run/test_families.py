@@ -127,10 +127,11 @@ def test_the_shipped_suites_take_none(pytester: pytest.Pytester) -> None:
     assert not any("hidden_pixels" in name for name in ids)
 
 
+@pytest.mark.usefixtures("forked_workers")
 @pytest.mark.usefixtures("suite")
 def test_workers_measure_the_same(pytester: pytest.Pytester) -> None:
     for name, workers in (("alone", ()), ("shared", ("-n", "2"))):
-        result = pytester.runpytest_subprocess(
+        result = pytester.runpytest_inprocess(
             *OTHERS, *FAMILIES, *workers, f"--robust-results={name}"
         )
         result.assert_outcomes(passed=9)

@@ -192,14 +192,15 @@ def test_by_bound_a_metric_has_bounds_around_its_value(
         assert verdict["decided_by"] == "bound"
 
 
-def test_workers_send_metrics_and_their_failures(
+@pytest.mark.usefixtures("forked_workers")
+def test_a_worker_sends_metrics_and_their_failures(
     pytester: pytest.Pytester, bare_suite: Run
 ) -> None:
     pytester.makeconftest(
         BROKEN.replace("BODY", "return 1.0 if ranks.max() == 1 else None")
     )
     policy(pytester, MET)
-    result = bare_suite("--robust-metrics=mrr,broken", "--robust-results=out", "-n2")
+    result = bare_suite("--robust-metrics=mrr,broken", "--robust-results=out", "-n1")
     assert result.ret == 1
     clean, hidden = saved_run(pytester.path / "out")["outcomes"]
     assert clean["image-to-report"]["metrics"] == {"mrr": 1.0, "broken": 1.0}

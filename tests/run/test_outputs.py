@@ -420,10 +420,11 @@ RUNS = {
     "fewer levels": ("--robust-levels=0",),
     "a wrong option": ("--robust-levels=7",),
     "an interrupt": ("-p", "interrupting"),
-    "two processes": ("-n2", "-k", "level0.00"),
+    "two processes": ("-n1", "-k", "level0.00"),
 }
 
 
+@pytest.mark.usefixtures("forked_workers")
 @pytest.mark.parametrize("name", RUNS)
 def test_an_older_run_survives_byte_for_byte(
     run_suite: Run, pytester: pytest.Pytester, name: str

@@ -19,6 +19,7 @@ CELLS = [
     "test_recall_under_occlusion[tiny-cxr-clip-synthetic-cxr-patches-level0.00-seed0]"
 ]
 CELLS.append(CELLS[0].replace("0.00", "0.30"))
+MODULE = "pytest_retrieval_robust.run.plugin"
 GATED = """
 [[gate]]
 model = "tiny-cxr-clip"
@@ -728,3 +729,44 @@ def test_pytest_benchmark_knows_the_timings_as_benchmarks(
     assert all(
         ("test_timing" in line) == (option == "--benchmark-only") for line in passed
     )
+
+
+@pytest.mark.parametrize("name", ["retrieval_robust", MODULE])
+def test_a_plugin_that_an_option_names_too_is_loaded_once(
+    pytester: pytest.Pytester, name: str
+) -> None:
+    pytester.makepyfile(THREE_LINES)
+    result = pytester.runpytest_inprocess(*SMALL, "-p", name, "--collect-only", "-q")
+    assert result.ret == 0, result.stderr.str()
+    result.stdout.fnmatch_lines(["2 tests collected*"])
+
+
+def test_a_plugin_that_a_conftest_names_too_is_loaded_once(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makeconftest(f"pytest_plugins = [{MODULE!r}]")
+    pytester.makepyfile(THREE_LINES)
+    result = pytester.runpytest_inprocess(*SMALL, "--collect-only", "-q")
+    assert result.ret == 0, result.stderr.str()
+    result.stdout.fnmatch_lines(["2 tests collected*"])
+
+
+TABLE_OF_DATA = """
+[datasets.mine]
+loader = "table"
+path = "mine.csv"
+image = "image"
+text = "text"
+"""
+
+
+@pytest.mark.parametrize("option", [None, "--robust-datasets=synthetic-cxr"])
+def test_a_data_set_of_the_policy_that_nobody_chose_is_named(
+    run_suite: Run, pytester: pytest.Pytester, option: str | None
+) -> None:
+    """A verdict on the default must not pass for one on the user's own data."""
+    (pytester.path / "robust.toml").write_text(ANY_MODEL + TABLE_OF_DATA)
+    result = run_suite(*([] if option is None else [option]))
+    assert result.ret == 0
+    is_said = "--robust-datasets mine." in result.stdout.str()
+    assert is_said == (option is None)

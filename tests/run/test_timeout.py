@@ -85,11 +85,12 @@ def test_a_sweep_that_hangs_fails_for_its_model_alone(
     result.stdout.fnmatch_lines(HANGING)
 
 
+@pytest.mark.usefixtures("forked_workers")
 @pytest.mark.skipif(not hasattr(signal, "SIGURG"), reason="nothing interrupts here")
 def test_a_sweep_that_hangs_in_a_worker_of_xdist_fails_for_its_model_alone(
     suite: pytest.Pytester,
 ) -> None:
-    result = suite.runpytest_subprocess(*OPTIONS, "-n2", timeout=120)
+    result = suite.runpytest_inprocess(*OPTIONS, "-n1")
     result.assert_outcomes(errors=2, passed=2)
     result.stdout.fnmatch_lines(HANGING)
 

@@ -151,15 +151,6 @@ def test_all_is_shown_where_it_was_asked_for_but_never_kept(
     assert CANARY not in failing("encoder").stdout.str()
 
 
-def test_a_worker_has_the_controller_print_it(
-    failing: Run, pytester: pytest.Pytester
-) -> None:
-    options = ("--robust-full-tracebacks", "--junit-xml=out/junit.xml", "-n1")
-    result = failing("encoder", *options)
-    assert result.stdout.str().count(f"ValueError: {CANARY}") == 1
-    assert CANARY not in (pytester.path / "out/junit.xml").read_text()
-
-
 def test_no_report_of_another_plugin_has_it(
     failing: Run, pytester: pytest.Pytester
 ) -> None:

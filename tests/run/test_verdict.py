@@ -34,7 +34,9 @@ def saved_run(folder: Path) -> dict[str, Any]:
 
 
 ALONE: tuple[str, ...] = ()
-SPREAD = ("-n", "2")
+SPREAD = ("-n", "1")
+"""All is told by another process; `xdist/test_workers.py` has several of them."""
+pytestmark = pytest.mark.usefixtures("forked_workers")
 both = pytest.mark.parametrize("workers", [ALONE, SPREAD], ids=["alone", "xdist"])
 
 
@@ -404,6 +406,20 @@ def test_what_left_tests_out_is_said_in_the_last_line(
     assert last_line(result).startswith(
         f"RELEASE GATE: PASSED ({partial_note}smoke run: the first 24 pairs; 1 gate met"
     )
+
+
+def test_an_environment_with_this_package_in_the_project_leaves_no_test_out(
+    pytester: pytest.Pytester,
+) -> None:
+    """pytest ignores environments unasked, and the wheel brings a suite."""
+    pytester.makepyfile(test_mine=THREE_LINES)
+    (pytester.path / "robust.toml").write_text(MET)
+    installed = pytester.path / "env" / "lib" / "pytest_retrieval_robust" / "_suite"
+    installed.mkdir(parents=True)
+    (installed / "test_recall.py").write_text(THREE_LINES)
+    (pytester.path / "env" / "pyvenv.cfg").touch()
+    result = pytester.runpytest_inprocess(*SMALL)
+    assert last_line(result).startswith("RELEASE GATE: PASSED (smoke run: ")
 
 
 @both

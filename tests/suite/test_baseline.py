@@ -108,12 +108,13 @@ def test_the_same_model_passes_and_a_worse_one_fails(
     } == {"fail"}
 
 
-def test_two_workers_judge_as_one_process_does(
+@pytest.mark.usefixtures("forked_workers")
+def test_a_worker_judges_as_one_process_does(
     with_baseline: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NOISE", "0.4")
     result = with_baseline.runpytest_inprocess(
-        *OPTIONS, "--robust-baseline=base", "-n2"
+        *OPTIONS, "--robust-baseline=base", "-n1"
     )
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(

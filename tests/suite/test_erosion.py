@@ -36,6 +36,7 @@ def pytest_robust_register(catalogues):
 """
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_a_loss_since_the_reference_and_an_attempt(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

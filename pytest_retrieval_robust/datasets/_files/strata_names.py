@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ...core.catalogue import unknown_name
 from ...core.errors import ConfigError
+from ...core.shown_values import shown_value
 
 VIEW = "view"
 FINDING = "finding"
@@ -70,7 +71,7 @@ def strata_names(written: object) -> tuple[str, ...]:
     if len(names) < len(given) or not all(names):
         raise ConfigError(
             'Expected strata as a list of names such as ["view", "sex"], got'
-            f" strata={written!r}. Fix the value."
+            f" strata={shown_value(written)}. Fix the value."
         )
     if len(set(names)) < len(names):
         raise ConfigError(

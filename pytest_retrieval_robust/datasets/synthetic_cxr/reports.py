@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import count
 from typing import TypeVar
 
@@ -17,11 +18,7 @@ from .normal_phrases import (
 )
 from .phrases import wordings
 from .streams import between, uniforms
-from .studies import (
-    SLOTS,
-    Study,
-    split_of_text,
-)
+from .studies import REMEMBERED, SLOTS, Study, split_of_text
 
 _DIRECTIONS = tuple(
     slot.name for slot in SLOTS if slot.name not in (*DEVICES, "nodule size")
@@ -45,6 +42,7 @@ _MOST_WORDS = 38
 Item = TypeVar("Item")
 
 
+@lru_cache(maxsize=REMEMBERED)
 def write_report(study: Study) -> str:
     """`FINDINGS: ... IMPRESSION: ...` of a study.
 

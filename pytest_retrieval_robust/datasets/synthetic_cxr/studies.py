@@ -6,7 +6,7 @@ Also which split, training or test, a combination of states belongs to.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from itertools import accumulate
 
@@ -16,6 +16,11 @@ from .streams import uniforms
 # whatever the seeds: the splits cannot meet.
 _BUCKETS = 4
 _TRIES = 64
+REMEMBERED = 4096
+"""Studies that a process keeps, 1 MB of them with their texts.
+
+Every data set of a split begins with the same ones.
+"""
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,7 @@ def split_of_text(text: str) -> str:
     return "test" if bucket == 0 else "train"
 
 
+@lru_cache(maxsize=REMEMBERED)
 def draw(seed: int, index: int, split: str) -> Study:
     """The study (`seed`, `index`) of `split`.
 

@@ -76,8 +76,8 @@ class Asked:
             )
         return replace(
             self,
-            models=_chosen("model", self.models, models),
-            datasets=_chosen("data set", self.datasets, datasets),
+            models=_chosen("model", self.models, models, "--model"),
+            datasets=_chosen("data set", self.datasets, datasets, "--dataset"),
             ks=_chosen_ks(self.ks, measured.plan.ks),
         )
 
@@ -91,11 +91,11 @@ def marks_of(measured: Measurements) -> Iterator[str]:
 
 
 def _chosen(
-    kind: str, names: tuple[str, ...], known: dict[str, None]
+    kind: str, names: tuple[str, ...], known: dict[str, None], argument: str
 ) -> tuple[str, ...]:
     for name in names:
         if name not in known:
-            raise unknown_name(kind, name, known)
+            raise unknown_name(kind, name, known, argument)
     return tuple(dict.fromkeys(names)) or tuple(known)
 
 

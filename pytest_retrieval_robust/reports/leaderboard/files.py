@@ -22,7 +22,7 @@ from .picture import picture
 PAGE = "index.html"
 JSON_FILE = "leaderboard.json"
 CSV_FILE = "leaderboard.csv"
-_COLUMNS = (
+BOARD_COLUMNS = (
     "table",
     "data set",
     "fingerprint",
@@ -88,7 +88,7 @@ def _picture(table: BoardTable) -> Markup:
 def board_csv(board: Board) -> str:
     """One row per table and model. Shares go from 0 to 1."""
     rows = [list(_csv_row(table, row)) for table in board.tables for row in table.rows]
-    return csv_text(_COLUMNS, rows)
+    return csv_text(BOARD_COLUMNS, rows)
 
 
 def _csv_row(table: BoardTable, row: Row) -> Iterator[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ...core.shown_values import shown_place
 from ..drift_sentences import drift_sentences
 from ..error_tables import error_lines
 from ..family_sentences import sentences
@@ -93,9 +94,9 @@ def summary_lines(
     yield from attempt_lines(run)
     yield from sentence_lines("note:", run.warnings, "yellow")
     if run.results is not None:
-        yield [Span(f"results: {run.results} (run.json, ranks.npz)")]
+        yield [Span(f"results: {shown_place(run.results)} (run.json, ranks.npz)")]
     for path in run.reports:
-        yield [Span(f"report: {path}")]
+        yield [Span(f"report: {shown_place(path)}")]
 
 
 def _objections(run: RunRecord) -> Iterator[Line]:

@@ -1,4 +1,4 @@
-"""The loops beside the matrix product, compiled by numba at first use and kept in its cache.
+"""The loops beside the matrix product, compiled by numba at first use and kept for later runs.
 
 A tile is read once for both directions and all thresholds, in blocks of rows that stay
 in registers.
@@ -6,14 +6,13 @@ in registers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ._compiling import compiled
 from ._thresholds import Counted
 
 Array = NDArray[Any]
@@ -73,15 +72,6 @@ def _arrays(counted: Counted) -> tuple[Array, ...]:
     doubts = counted.doubts
     tensors = (limits.low, limits.high, counted.above, doubts.pairs, doubts.filled)
     return tuple(tensor.numpy() for tensor in tensors)
-
-
-def _compile(loop: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-    try:
-        compiled = numba.njit(cache=True, **options)(loop)
-    except RuntimeError:
-        # Numba has no folder that it can write its cache to.
-        compiled = numba.njit(**options)(loop)
-    return compiled  # type: ignore[no-any-return]
 
 
 def _moments_loop(rows: Array, others: Array, result: Array) -> None:
@@ -334,10 +324,10 @@ def _collect_both_loop(
 
 
 # The bounds hold for every order of summation, so the compiler may choose it.
-_moments = _compile(_moments_loop, fastmath={"reassoc", "contract"})
-_pair_scores = _compile(_pair_scores_loop, fastmath={"reassoc", "contract"})
-_search_row = _compile(_search_row_loop)
-_search_columns = _compile(_search_columns_loop)
-_collect_rows = _compile(_collect_rows_loop)
-_count_strip = _compile(_count_strip_loop)
-_collect_both = _compile(_collect_both_loop)
+_moments = compiled(_moments_loop, fastmath={"reassoc", "contract"})
+_pair_scores = compiled(_pair_scores_loop, fastmath={"reassoc", "contract"})
+_search_row = compiled(_search_row_loop)
+_search_columns = compiled(_search_columns_loop)
+_collect_rows = compiled(_collect_rows_loop)
+_count_strip = compiled(_count_strip_loop)
+_collect_both = compiled(_collect_both_loop)

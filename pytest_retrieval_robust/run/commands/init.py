@@ -6,6 +6,7 @@ import argparse
 import shutil
 from pathlib import Path
 
+from ...core.shown_values import shown_place
 from ._errors import Commands, report_error
 
 _PACKAGE = Path(__file__).parents[2]
@@ -33,8 +34,9 @@ def run(parsed: argparse.Namespace) -> int:
         copied = copy_suite(parsed.folder)
     except OSError as error:
         return report_error(str(error))
-    print(f"copied {', '.join(path.name for path in copied)} to {parsed.folder}")
-    print(f"next: pytest {parsed.folder}")
+    folder = shown_place(parsed.folder)
+    print(f"copied {', '.join(path.name for path in copied)} to {folder}")
+    print(f"next: pytest {folder}")
     return 0
 
 
@@ -53,7 +55,7 @@ def copy_suite(target: Path) -> list[Path]:
     for path in copies:
         if path.exists():
             raise FileExistsError(
-                f"Expected a folder without the suite's files, got {path}. Choose"
+                f"Expected a folder without the suite's files, got {shown_place(path)}. Choose"
                 " another folder."
             )
     target.mkdir(parents=True, exist_ok=True)

@@ -182,6 +182,7 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 def run(parsed: argparse.Namespace) -> int:
     from ...core.errors import RobustError
+    from ...reports.figure import check_format
     from ...reports.gate_plan_figure import draw_plan
     from ...reports.gate_plan_text import plan_text
     from ..outputs import check_out
@@ -189,6 +190,8 @@ def run(parsed: argparse.Namespace) -> int:
     try:
         if parsed.out is not None:
             check_out(parsed.out)
+        if parsed.figure is not None:
+            check_format(parsed.figure, option="--figure")
         plan = _plan(parsed)
         text = plan_text(plan)
         if parsed.json:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...core.shown_values import shown_place
 from ...core.words import shown_size
 from ._errors import Commands, reason_of, report_error, text_of
 
@@ -91,7 +92,7 @@ def _contents(store: EmbeddingStore) -> Iterator[str]:
 
 def _total(store: EmbeddingStore) -> str:
     limit = shown_size(store.limit)
-    return f"{_shown(store.files())} of at most {limit} in {store.folder}"
+    return f"{_shown(store.files())} of at most {limit} in {shown_place(store.folder)}"
 
 
 def _verification(store: EmbeddingStore) -> tuple[int, list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import product
 
 import numpy as np
@@ -18,6 +17,7 @@ from pytest_retrieval_robust.gate.power.curve_floor import CurveFloorPower, deri
 from pytest_retrieval_robust.gate.power.every_group import EveryGroupPower
 from pytest_retrieval_robust.gate.power.normal import mean_below
 from pytest_retrieval_robust.gate.power.paired_rates import (
+    both_hit,
     correlation_of,
     wins_and_losses,
 )
@@ -114,12 +114,39 @@ def test_wins_and_losses_are_those_of_two_models_of_these_recalls(
     assert min(won, lost) >= 0
     assert won + lost <= 1 + 1e-9
     assert won - lost == pytest.approx(candidate - baseline)
-    both = candidate - won
-    spread = math.sqrt(baseline * (1 - baseline) * candidate * (1 - candidate))
-    is_possible = won > 1e-6 and lost > 1e-6
-    if is_possible:
-        phi = (both - baseline * candidate) / spread
-        assert phi == pytest.approx(correlation, abs=1e-6)
+
+
+@given(SHARES, SHARES, st.floats(-0.99, 0.99))
+def test_both_hit_as_often_as_scipy_says(
+    first: float, second: float, correlation: float
+) -> None:
+    quantiles = stats.norm.ppf([first, second])
+    normal = stats.multivariate_normal([0, 0], [[1, correlation], [correlation, 1]])
+    assert both_hit(first, second, correlation) == pytest.approx(
+        float(normal.cdf(quantiles)), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("correlation", [-0.2, 0.0, 0.5, 0.95])
+def test_models_of_one_recall_have_the_correlation_that_was_asked_for(
+    correlation: float,
+) -> None:
+    won, lost = wins_and_losses(0.7, 0.7, correlation)
+    assert won == pytest.approx(lost)
+    assert won + lost == pytest.approx(2 * 0.7 * 0.3 * (1 - correlation), abs=1e-6)
+
+
+def test_a_model_that_lost_some_still_wins_as_its_scores_say() -> None:
+    """Beside draws of scores whose correlation stays, in 400,000 queries."""
+    alike = 0.95
+    random = np.random.default_rng(0)
+    scores = random.multivariate_normal([0, 0], [[1, alike], [alike, 1]], 400_000)
+    baseline, candidate = stats.norm.ppf([0.62, 0.54])
+    phi = np.corrcoef((scores < baseline).T)[0, 1]
+    hits = scores < [baseline, candidate]
+    won, lost = wins_and_losses(0.62, 0.54, float(phi))
+    assert won == pytest.approx((hits[:, 1] & ~hits[:, 0]).mean(), abs=1.5e-3)
+    assert lost == pytest.approx((hits[:, 0] & ~hits[:, 1]).mean(), abs=1.5e-3)
 
 
 @given(SHARES, st.floats(0.05, 0.9))

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from pytest_retrieval_robust.core.names import LOADED
+
 SCRIPT = """
 import sys
-sys.path.insert(0, ".")
-import conftest
 from pytest_retrieval_robust.measure.embeddings.keys import dataset_identity
 from pytest_retrieval_robust.measure.embeddings.source_code import code_of
-print(code_of(conftest.model()).hex(), (dataset_identity(conftest.Data()) or b"").hex())
+
+for folder in sys.argv[1:]:
+    before = set(sys.modules)
+    sys.path.insert(0, folder)
+    import conftest
+    print(code_of(conftest.model()).hex(), (dataset_identity(conftest.Data()) or b"").hex())
+    sys.path.remove(folder)
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
 """
+"""What is known of the model and of the data in each folder: two digests a line."""
 FILES = {
     "conftest.py": (
         """
@@ -67,40 +77,44 @@ OF_THE_DATA = {
 }
 
 
-def identities(folder: Path, **changed: str) -> list[str]:
+def written(folder: Path, **changed: str) -> Path:
+    """The folder with the files above, of which some are changed or added."""
     for name, text in {**FILES, **changed}.items():
         file = folder / name
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(exist_ok=True, parents=True)
         file.write_text(text)
+    return folder
+
+
+def identities(*folders: Path, hash_seed: int) -> list[list[str]]:
+    """The digests of each folder, in a process that began after its files were written."""
     run = subprocess.run(
-        [sys.executable, "-B", "-c", SCRIPT],
-        cwd=folder,
+        [sys.executable, "-B", "-c", SCRIPT, *map(str, folders)],
         check=True,
         capture_output=True,
         text=True,
+        env={**os.environ, "PYTHONHASHSEED": str(hash_seed)},
     )
-    return run.stdout.split()
+    return [line.split() for line in run.stdout.splitlines()]
 
 
 def test_every_module_that_is_imported_changes_what_is_known(tmp_path: Path) -> None:
-    first = identities(tmp_path)
-    assert identities(tmp_path) == first
+    one, two = written(tmp_path / "one"), written(tmp_path / "two")
+    unrelated = written(tmp_path / "unrelated", **{"unrelated.py": "x = 1\n"})
+    changed = [
+        written(tmp_path / f"changed {name}", **{name: text + "\n# changed\n"})
+        for name, text in FILES.items()
+    ]
+    first, in_another_folder, beside_unrelated, *of_changed = identities(
+        one, two, unrelated, *changed, hash_seed=1
+    )
     assert all(first)
-    for name, text in FILES.items():
-        changed = identities(tmp_path, **{name: text + "\n# changed\n"})
-        assert changed[0] != first[0], name
-        assert (changed[1] != first[1]) == (name in OF_THE_DATA), name
-
-
-def test_a_file_that_nothing_imports_changes_nothing(tmp_path: Path) -> None:
-    first = identities(tmp_path)
-    assert identities(tmp_path, **{"unrelated.py": "x = 1\n"}) == first
-
-
-def test_another_folder_changes_nothing(tmp_path: Path) -> None:
-    (tmp_path / "one").mkdir()
-    (tmp_path / "two").mkdir()
-    assert identities(tmp_path / "one") == identities(tmp_path / "two")
+    assert in_another_folder == first
+    assert beside_unrelated == first
+    assert identities(one, hash_seed=2) == [first]
+    for name, (model, data) in zip(FILES, of_changed, strict=True):
+        assert model != first[0], name
+        assert (data != first[1]) == (name in OF_THE_DATA), name
 
 
 HELPED = """
@@ -147,8 +161,10 @@ def test_a_helper_that_treats_grey_images_otherwise_misses_the_store(
     )
 
     def stored(helper: str) -> list[str]:
-        pytester.makepyfile(helper=helper)
-        run = pytester.runpytest_subprocess(*options, f"--robust-cache-dir={tmp_path}")
+        for file in (*pytester.path.glob("*.py"), pytester.makepyfile(helper=helper)):
+            # Code that is younger than its process may not be what was loaded.
+            os.utime(file, (LOADED - 1, LOADED - 1))
+        run = pytester.runpytest_inprocess(*options, f"--robust-cache-dir={tmp_path}")
         return [line.split("STORED ")[1] for line in run.outlines if "STORED" in line]
 
     plain = "def pixels(image):\n    return image\n"

@@ -26,7 +26,7 @@ NAMES = (
     "lines",
     "patches(fill=donor)",
     "patches(fill=noise)",
-    "salient(grid=4)",
+    "salient(grid=2)",
 )
 CELLS = [
     (Cell(name, level, 0), load_occluder(name))
@@ -50,11 +50,11 @@ class Wrapped:
 
 @pytest.fixture(scope="module")
 def data() -> RetrievalDataset:
-    return load_dataset("synthetic-cxr", pairs=20)
+    return load_dataset("synthetic-cxr", pairs=9)
 
 
 def swept(model: DualEncoder, data: RetrievalDataset) -> list[bytes]:
-    options = SweepOptions(batch_size=8)
+    options = SweepOptions(batch_size=4)
     result = run_sweep(model, pairs_of(data), CELLS, (1,), options)
     numbers = []
     for cell in result.cells.values():

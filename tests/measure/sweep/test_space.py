@@ -157,9 +157,9 @@ positive_ranks_both(few, few[:40], np.arange(128) % 40, np.arange(40))
 before = anonymous()
 space.is_comfortable = lambda nbytes: False
 rows = space.RowSpace((Path(sys.argv[1]),)).empty((200_000, 512), np.float32)
-rng = np.random.default_rng(0)
+drawn = np.random.default_rng(0).normal(size=(1000, 512))
 for start in range(0, len(rows), 1000):
-    rows[start : start + 1000] = rng.normal(size=(1000, 512))
+    rows[start : start + 1000] = drawn
 gallery = torch.from_numpy(rows[:40].copy())
 groups = np.arange(200_000) % 40
 seen, ended = [before], threading.Event()

@@ -188,7 +188,7 @@ def test_evaluate_gives_a_curve_of_both_directions() -> None:
 
 def test_recall_of_the_embedded_encoder_falls_with_occlusion() -> None:
     model = load_model("tiny-cxr-clip", device="cpu")
-    dataset = load_dataset("synthetic-cxr")
+    dataset = load_dataset("synthetic-cxr", pairs=100)
     recall = evaluate(model, dataset, PATCHES, levels=(0.1, 0.5), device="cpu").recall(
         10
     )

@@ -275,7 +275,7 @@ def test_a_command_is_a_list_of_words(command: Any) -> None:
 TABLES = {
     'loader = "command"': "line 1: expected command = .* got command=None",
     'loader = "command"\ncommand = []': "line 3: expected command = ",
-    'loader = "command"\ncommand = ["a", 1]': r"line 3: .*got command=\['a', 1\]",
+    'loader = "command"\ncommand = ["a", 1]': r"line 3: .*got command=a value of type list",
     'loader = "command"\ncommand = "a"': "line 3: expected a list, got command='a'",
     'command = ["a"]': 'line 2: expected loader = "command" beside command, got load',
     'loader = "command"\ncommand = ["a"]\ncheckpoint = "c"': "line 4: expected no chec",

@@ -78,7 +78,9 @@ def planned(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
 def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     capsys.readouterr()
     assert main(["plan", *words]) == 2
-    return capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    return printed.err
 
 
 def gate_of(plan: dict[str, Any], name: str) -> dict[str, Any]:
@@ -295,6 +297,7 @@ def test_the_table_goes_to_a_file(
             "leave one out",
         ),
         (("--margin=0.02", "--recall=0.6", "--icc=2"), "icc=2.0"),
+        (("--margin=0.02", "--recall=0.6", "--figure=a.txt"), "--figure='a.txt'"),
         (
             ("--margin=0.02", "--recall=0.6", "--queries-per-patient=0.5"),
             "queries_per_patient=0.5",

@@ -88,6 +88,7 @@ def test_a_limited_run_is_refused_and_marked_where_forced(
         (["--risk", "5"], "risk=5.0"),
         (["--model", "our"], "ours"),
         (["--k", "7"], "k=7"),
+        (["--dataset", "foo"], "--dataset='foo'"),
     ],
 )
 def test_what_is_wrong_is_named(

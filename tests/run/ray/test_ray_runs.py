@@ -114,6 +114,8 @@ def shards(folder: Path) -> set[str]:
     }
 
 
+# A lost node, below, loses its actors too; `test_crew.py` replaces one without Ray.
+@pytest.mark.slow
 def test_a_run_is_the_same_although_an_actor_is_killed(
     suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

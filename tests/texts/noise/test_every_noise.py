@@ -41,7 +41,7 @@ TEXTS = st.one_of(
 )
 SEVERITIES = st.integers(0, 20).map(lambda twentieths: twentieths / 20)
 SEEDS = st.integers(0, 2**64 - 1)
-few_examples = settings(max_examples=40, deadline=None)
+few_examples = settings(max_examples=12, deadline=None)
 
 
 @EVERY_NOISE

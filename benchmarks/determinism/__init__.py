@@ -1,0 +1,1 @@
+"""The same command under other circumstances: which bits of its ranks stay, and which move."""
