@@ -37,7 +37,8 @@ SUITE = """
 def test_case(outcome, clean_outcome, gate):
     assert gate.violations(outcome, clean_outcome) == []
 """
-POLICY = "[[gate]]\nrecall = { 10 = 0.01 }\n"
+# Above chance, which is 5 in 24, and met at every level.
+POLICY = "[[gate]]\nrecall = { 5 = 0.25 }\n"
 PLAIN = """
 import pytest
 import torch

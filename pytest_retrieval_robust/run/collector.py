@@ -72,8 +72,9 @@ class RunCollector:
 
     def add(self, report: pytest.TestReport) -> None:
         """Take in what the report of a phase of a test of ours carries."""
-        # Only the phase that ends a test's work carries a record.
-        data: Json | None = getattr(report, "robust", None)
+        # Only the phase that ends a test's work carries a record. It is taken off the
+        # report, which pytest keeps to the end of the run.
+        data: Json | None = vars(report).pop("robust", None)
         if data is not None:
             record = TestRecord.from_json(data)
             self._add_record(record)

@@ -5,6 +5,7 @@ has the times.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,10 +28,15 @@ class Reports:
 
     def __init__(self) -> None:
         self.records: list[dict[str, Any]] = []
+        self.kept = 0
+        """Reports that still carry something once all plugins have seen them."""
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Iterator[None]:
         if hasattr(report, "robust"):
             self.records.append(report.robust)
+        yield
+        self.kept += hasattr(report, "robust")
 
     def cases(self) -> Counter[Case]:
         return Counter(
@@ -48,6 +54,7 @@ def test_an_outcome_a_card_and_a_data_set_are_reported_once(
     pytester.inline_run(*SMALL, "--robust-seeds=0,1", plugins=[reports])
     assert len(reports.records) == 7
     assert sorted(reports.cases().values()) == [1, 1, 1, 1]
+    assert reports.kept == 0
     assert sum(record["card"] is not None for record in reports.records) == 1
     assert sum(record["dataset"] is not None for record in reports.records) == 1
 
