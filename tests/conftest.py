@@ -87,18 +87,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="module")
-def little_to_collect() -> Iterator[None]:
-    """`gc.collect()` looks at what the tests of a module make, and not at all of torch.
-
-    The whole takes a quarter of a second each time.
-    """
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
 Run = Callable[..., pytest.RunResult]
 ANY_MODEL = "[[gate]]\nlevel = 0.0\nrecall = { 1 = 0.05 }\n"
 """A gate that every embedded encoder meets in the smoke run."""

@@ -42,8 +42,6 @@ from ..encoders import ALL, Arrays, Mutating, OneBuffer, OnePicture
 from ..measure.sweep.test_sweep import RECORDS, Pixels, Records, noisy_model
 from .sweeps import CELLS, METHODS, encoder_of, ranks
 
-pytestmark = pytest.mark.usefixtures("little_to_collect")
-
 
 @pytest.fixture(scope="module")
 def honest() -> dict[Cell, bytes]:

@@ -56,7 +56,7 @@ from ..emulated_device import emulated
 from ..measure.sweep.test_devices import OnDeviceEncoder, encoder_on, ranks
 from ..measure.sweep.test_sweep import RECORDS
 
-pytestmark = pytest.mark.usefixtures("one_thread", "little_to_collect")
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 MEMORY: dict[str, Callable[[], Exception]] = {
     "torch": lambda: torch.OutOfMemoryError("CUDA out of memory. Tried 2.00 GiB."),
