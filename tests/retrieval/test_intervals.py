@@ -14,6 +14,7 @@ from scipy import optimize, stats
 from pytest_retrieval_robust.retrieval.adjusted_p import benjamini_hochberg, holm
 from pytest_retrieval_robust.retrieval.binomial import above_chance, binomial_upper_tail
 from pytest_retrieval_robust.retrieval.intervals import (
+    Estimate,
     deviates,
     mcnemar_exact,
     paired_score,
@@ -341,3 +342,26 @@ def test_an_error_at_either_end_is_refused(alpha: float) -> None:
 def test_counts_may_exceed_the_queries_by_rounding() -> None:
     low, high = paired_score_bounds(3.0, 2.0 + 5e-10, 5.0, 0.05)
     assert (low, high) == pytest.approx(paired_score_bounds(3, 2, 5, 0.05), abs=1e-6)
+
+
+@pytest.mark.parametrize("effective", [400.0, None])
+def test_a_bound_clears_a_limit_when_the_power_of_it_is_reached(
+    effective: float | None,
+) -> None:
+    """Of a share of hits a score test's bound takes the error at the limit."""
+    estimate = Estimate(0.5, 0.45, 0.55, 0.04, 800, math.inf, effective)
+    away = stats.norm.ppf(0.95) * (math.sqrt(0.46 * 0.54 / 400) if effective else 0.04)
+    own = stats.norm.ppf(0.8) * (math.sqrt(0.5 * 0.5 / 400) if effective else 0.04)
+    growth = ((away + own) / (0.5 - 0.46)) ** 2
+    assert estimate.queries_to_clear(0.46, 0.95) == math.ceil(800 * (growth - 1))
+
+
+def test_few_degrees_of_freedom_ask_for_more_queries() -> None:
+    many, few = (Estimate(0.5, 0.4, 0.6, 0.04, 800, df, 400.0) for df in (math.inf, 6))
+    more = few.queries_to_clear(0.46, 0.95)
+    fewer = many.queries_to_clear(0.46, 0.95)
+    assert more is not None
+    assert fewer is not None
+    assert more > fewer
+    unknown = Estimate(0.5, 0.4, 0.6, math.inf, 800, 6.0, 400.0)
+    assert unknown.queries_to_clear(0.46, 0.95) is None
