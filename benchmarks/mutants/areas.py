@@ -119,10 +119,13 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/retrieval/test_patients.py",
         "tests/gate/test_evidence.py",
     ),
-    "occluders": ("tests/occluders/area",),
+    "occluders": (
+        "tests/occluders/area",
+        "tests/occluders/test_batch.py",
+        "tests/occluders/test_cells.py",
+    ),
     "relevance": (
         "tests/datasets/files/test_relevance.py",
-        "tests/datasets/files/test_values.py",
         "tests/measure/test_pairs.py",
         "tests/measure/test_same_texts.py",
         "tests/measure/test_query_keys.py",

@@ -365,3 +365,10 @@ def test_few_degrees_of_freedom_ask_for_more_queries() -> None:
     assert more > fewer
     unknown = Estimate(0.5, 0.4, 0.6, math.inf, 800, 6.0, 400.0)
     assert unknown.queries_to_clear(0.46, 0.95) is None
+
+
+def test_a_share_of_queries_without_patients_has_their_wilson_interval() -> None:
+    estimate = proportion(0.3, 50, 0.95)
+    assert (estimate.low, estimate.high) == wilson_interval(15, 50, 0.9)
+    assert estimate.effective == 50
+    assert estimate.degrees_of_freedom == math.inf

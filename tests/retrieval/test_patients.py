@@ -139,3 +139,15 @@ def test_a_single_patient_has_no_bound() -> None:
     assert one.degrees_of_freedom == 0
     assert NormalDist().inv_cdf(one.tail_share(0.05)) < -30
     assert patients_needed(1, one.degrees_of_freedom) == 6
+
+
+def test_few_unequal_patients_need_as_many_more_as_their_degrees_are_fewer() -> None:
+    assert patients_needed(3, 1.5) == 10
+    # Of one size, they have one degree fewer than patients.
+    assert patients_needed(3, 2.0) == 6
+
+
+def test_no_patients_are_not_of_one_size() -> None:
+    nobody = sizes_of([])
+    assert not nobody.are_equal
+    assert nobody.are_alone

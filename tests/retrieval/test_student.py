@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from pytest_retrieval_robust.retrieval import student
 from pytest_retrieval_robust.retrieval.student import (
     effect_at,
     student_quantile,
@@ -67,3 +68,23 @@ def test_two_queries_are_the_fewest_that_say_anything() -> None:
     assert effect_at(2.0, 3.0, 1, 0.95) == math.inf
     # Student's deviate with one degree of freedom reaches further than with three.
     assert effect_at(2.0, 3.0, 2, 0.95) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("probability", "df", "most"),
+    [(0.95, 19.0, 5), (0.975, 2.1, 9), (1e-9, 3.7, 30), (1e-9, 0.4, 50)],
+)
+def test_a_quantile_takes_few_steps(
+    monkeypatch: pytest.MonkeyPatch, probability: float, df: float, most: int
+) -> None:
+    """Steps that are too short, or that never end, find the same number."""
+    tails = []
+
+    def noted(deviate: float, degrees: float) -> float:
+        tails.append(deviate)
+        return student_upper_tail(deviate, degrees)
+
+    monkeypatch.setattr(student, "student_upper_tail", noted)
+    student_quantile.cache_clear()
+    student_quantile(probability, df)
+    assert len(tails) <= most
