@@ -131,7 +131,10 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/measure/test_query_keys.py",
     ),
 }
-"""The narrow tests of each area: others call this code too, and are left out."""
+"""The narrow tests of each area: others call this code too, and are left out.
+
+None of them starts a process of its own, which would import the mutants without mutmut.
+"""
 
 
 def file_of(module: str) -> str:

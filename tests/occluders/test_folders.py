@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from pytest_retrieval_robust.core.catalogue import Catalogue, _public_modules
+
+from .generators import FAMILIES
 
 ENTRY = "def register(catalogue):\n    catalogue.append({name!r})\n"
 DOCUMENTED = {
@@ -63,3 +67,12 @@ def test_every_file_of_an_occluder_is_in_the_catalogue() -> None:
 def test_documented_names_are_where_they_were(module: str) -> None:
     occluders = import_module(f"pytest_retrieval_robust.occluders{module}")
     assert all(hasattr(occluders, name) for name in DOCUMENTED[module])
+
+
+def test_registration_loads_no_torch() -> None:
+    code = (
+        f"import sys, importlib\nfor family in {list(FAMILIES)}:\n    module ="
+        " importlib.import_module(f'pytest_retrieval_robust.occluders.area.{family}')\n  "
+        "  getattr(module, family.title())().name\nsys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
