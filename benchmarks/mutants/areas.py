@@ -99,6 +99,9 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "ranks": (
         "tests/retrieval/test_ranking.py",
         "tests/retrieval/test_ranking_both.py",
+        "tests/retrieval/test_ranking_inputs.py",
+        "tests/retrieval/test_ranking_devices.py",
+        "tests/retrieval/test_precisions.py",
         "tests/retrieval/test_best_answers.py",
         "tests/retrieval/test_duels.py",
         "tests/retrieval/metrics/test_recall.py",

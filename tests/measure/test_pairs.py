@@ -156,5 +156,11 @@ def test_a_record_describes_the_data_set_without_a_text_or_an_id() -> None:
     }
 
 
+def test_what_is_not_said_of_a_data_set_is_nothing() -> None:
+    described = describe(pairs_of(SHARED), [1])
+    assert described["skipped"] == 0
+    assert described["pixel_digest"] is None
+
+
 def test_the_repr_of_pairs_has_counts_alone() -> None:
     assert repr(pairs_of(SHARED, 1)) == "<Pairs of 1 image and 1 report>"
