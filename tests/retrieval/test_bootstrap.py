@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -42,6 +44,20 @@ def test_each_sample_has_as_many_patients_as_there_are(patients: int) -> None:
     # Every patient is as likely: five standard errors of a count of draws.
     totals = times.sum(axis=0, dtype=np.int64)
     assert np.abs(totals - samples).max() <= 6 * np.sqrt(samples)
+
+
+@pytest.mark.parametrize(
+    ("patients", "dtype"), [(4096, np.uint16), (4097, np.uint32), (70_000, np.uint32)]
+)
+def test_draws_are_those_of_numpy_in_16_bits_or_32(
+    patients: int, dtype: type[np.unsignedinteger[Any]]
+) -> None:
+    """They never change between releases: bounds of saved runs are made of them."""
+    rng = np.random.Generator(np.random.SFC64(3))
+    drawn = rng.integers(0, patients, patients, dtype=dtype)
+    [times] = list(draws(patients, 1, 3))
+    assert times.dtype == np.uint8
+    assert np.array_equal(times[0], np.bincount(drawn, minlength=patients))
 
 
 def test_draws_depend_on_their_seed_and_on_nothing_else() -> None:

@@ -54,6 +54,8 @@ def test_patients_of_unlike_size_are_counted_too() -> None:
         hits[:, None].astype(np.float64), clusters, pseudo=pseudo, resamples=RESAMPLES
     )
     assert np.array_equal(counts.hits[0] / counts.queries, means[:, 0])
+    # Many columns of them are kept.
+    assert counts.hits.dtype == np.int32
 
 
 @pytest.mark.parametrize(
