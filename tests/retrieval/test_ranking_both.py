@@ -299,6 +299,20 @@ def test_a_common_component_leaves_the_band_of_bfloat16_narrow() -> None:
     assert widths[1] < 1.5 * widths[0]
 
 
+@pytest.mark.parametrize("precision", [IN_FLOAT32, IN_FLOAT16])
+@pytest.mark.parametrize("dimension", [1, 5, 8, 61])
+def test_rows_are_filled_up_to_the_next_multiple_that_tensor_cores_want(
+    dimension: int, precision: Precision
+) -> None:
+    rows = torch.from_numpy(unit(1 + normal(0, 6, dimension)))
+    filtered, _ = _filter(rows[:4], rows, precision)
+    for factor, count in ((filtered.queries, 4), (filtered.gallery, 6)):
+        matrix = factor.matrix(slice(None))
+        assert matrix.shape == (count, factor.width)
+        assert factor.width % 8 == 0
+        assert 0 <= factor.width - dimension - 2 * precision.offset_parts < 8
+
+
 def _filter(
     queries: torch.Tensor, gallery: torch.Tensor, precision: Precision
 ) -> tuple[Filter, tuple[Side, Side]]:

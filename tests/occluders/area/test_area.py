@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import random
 from collections.abc import Callable
+from dataclasses import fields
 from decimal import ROUND_HALF_UP, Decimal
 from importlib import import_module
 from math import floor
@@ -14,8 +15,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_retrieval_robust.core.catalogue import Catalogue
 from pytest_retrieval_robust.core.errors import OcclusionError
-from pytest_retrieval_robust.occluders import WHOLE, Occluder
+from pytest_retrieval_robust.occluders import WHOLE, Occluder, OccluderEntry
 from pytest_retrieval_robust.occluders import Box as Frame
 from pytest_retrieval_robust.occluders.area import AreaOccluder
 from pytest_retrieval_robust.occluders.area.blobs import Blobs
@@ -309,6 +311,15 @@ def test_names_hold_what_is_not_the_default(family: str) -> None:
     assert FAMILIES[family]().name == family
     assert FAMILIES[family](grid=14, fill="mean").name == f"{family}(fill=mean,grid=14)"
     assert isinstance(FAMILIES[family](), Occluder)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_entry_takes_the_fields_that_its_class_adds(family: str) -> None:
+    entry = Catalogue[OccluderEntry]("occluder", "occluders").get(family)
+    own = [each for each in fields(FAMILIES[family]) if not each.kw_only]
+    assert entry.parameters == {each.name: type(each.default) for each in own}
+    assert entry.build is FAMILIES[family]
+    assert entry.name == family
 
 
 @pytest.mark.parametrize("family", FAMILIES)
