@@ -66,6 +66,7 @@ def test_rows_that_may_not_be_written_are_taken_without_a_warning() -> None:
         (ROWS.astype(np.float16), "dtype=torch.float16"),
         (ROWS[:0], r"Expected queries of shape .* got shape=\(0, 8\)"),
         (ROWS[:, :0], r"got shape=\(6, 0\)"),
+        (np.array(1, dtype=np.float32), r"got shape=\(\)"),
         (ROWS[:, :7], r"queries.shape=\(6, 7\) on cpu, gallery.shape=\(6, 8\)"),
         (torch.from_numpy(ROWS).to("meta"), "on meta"),
     ],

@@ -29,6 +29,7 @@ from pytest_retrieval_robust.occluders.area.patches import Patches
 from pytest_retrieval_robust.occluders.area.side import EDGES, Side
 from pytest_retrieval_robust.occluders.fills import CONTENT_FREE, FILLS
 
+from ...emulated_device import emulated
 from ..generators import (
     CROPPED,
     FAMILIES,
@@ -263,6 +264,22 @@ def test_seeds_and_ids_give_other_layouts(family: str) -> None:
     first, second = (occluder.order(many, seed, "cpu") for seed in (0, 1))
     assert any(not torch.equal(first[0], order) for order in first)
     assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize(
+    "occluder",
+    [*(FAMILIES[family](8) for family in FAMILIES), *SEEDLESS],
+    ids=lambda occluder: str(occluder.name),
+)
+def test_an_order_is_put_where_whole_numbers_cannot_be_sorted(
+    occluder: AreaOccluder,
+) -> None:
+    """It is made on the host for an Apple GPU."""
+    expected = occluder.order(IDS, 0, "cpu")
+    with emulated("mps"):
+        order = occluder.order(IDS, 0, "mps")
+        assert order.device.type == "mps"
+        assert torch.equal(order.cpu(), expected)
 
 
 @pytest.mark.parametrize("occluder", SEEDLESS, ids=lambda occluder: str(occluder.name))
