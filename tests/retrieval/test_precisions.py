@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -130,7 +132,7 @@ def test_the_product_of_float16_is_asked_for_in_float32(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A processor has no such product: what is asked of a device is looked at."""
-    asked = {}
+    asked: dict[str, Any] = {}
 
     def noted(*matrices: torch.Tensor, **options: object) -> torch.Tensor:
         asked.update(matrices=matrices, **options)

@@ -110,18 +110,19 @@ def test_a_row_that_is_not_finite_is_named_wherever_it_is() -> None:
 
 
 def test_who_asks_is_named_where_nothing_is_right() -> None:
-    numbers = [np.array(each) for each in ([4, 5, 6, 7], [4, 6])]
+    asking = np.array([4, 5, 6, 7])
+    asked = np.array([4, 6])
     with pytest.raises(
         RankingError,
         match="right gallery item for each query, got none for 2 of 4, first row=1 with"
         " group=5. Leave these queries out",
     ):
-        check_answerable(*numbers)
+        check_answerable(asking, asked)
     with pytest.raises(
         RankingError,
         match="right query for each gallery item, .* Leave these gallery items out",
     ):
-        check_answerable(*numbers, back=True)
+        check_answerable(asking, asked, back=True)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pytest_retrieval_robust.core.errors import RankingError
 from pytest_retrieval_robust.retrieval.ranking import _plain
-from pytest_retrieval_robust.retrieval.ranking._means import take_means
+from pytest_retrieval_robust.retrieval.ranking._means import Measured, take_means
 
 from .test_ranking import normal, unit
 
@@ -24,10 +24,15 @@ def sides(longest: float = 1.0) -> list[NDArray[np.float32]]:
     return [queries, unit(1 + normal(1, 9, 5))]
 
 
+def measure(rows: list[NDArray[np.float32]]) -> tuple[Measured, Measured]:
+    queries, gallery = map(torch.from_numpy, rows)
+    return take_means(_plain, queries, gallery, PIECE)
+
+
 @pytest.mark.parametrize("longest", [1.0, 3.99])
 def test_rows_of_like_norms_lose_the_mean_of_their_side(longest: float) -> None:
     rows = sides(longest)
-    measured = take_means(_plain, *map(torch.from_numpy, rows), PIECE)
+    measured = measure(rows)
     means = [each.mean(0).astype(np.float64) for each in rows]
     for own, other in ((0, 1), (1, 0)):
         exact = rows[own].astype(np.float64)
@@ -45,8 +50,7 @@ def test_rows_of_unlike_norms_lose_nothing(longest: float, is_back: bool) -> Non
     """Their mean would be that of the longest alone. The other side's is still taken."""
     rows = sides(longest)
     order = [1, 0] if is_back else [0, 1]
-    arranged = [torch.from_numpy(rows[number]) for number in order]
-    measured = take_means(_plain, arranged[0], arranged[1], PIECE)
+    measured = measure([rows[number] for number in order])
     uneven = measured[order.index(0)].means
     even = measured[order.index(1)].means
     assert not uneven.mean.any()
@@ -65,4 +69,4 @@ def test_a_row_without_a_direction_is_named(place: int, value: float) -> None:
     rows[place][3] = value
     name = ("queries", "gallery")[place]
     with pytest.raises(RankingError, match=f"Expected .*{name}.* in row=3"):
-        take_means(_plain, *map(torch.from_numpy, rows), PIECE)
+        measure(rows)

@@ -35,7 +35,8 @@ def sizes_of(tile: int, rows: int) -> Sizes:
 
 def is_right(queries: list[int], gallery: list[int]) -> NDArray[np.bool_]:
     """(Q, G)"""
-    return np.array(queries)[:, None] == np.array(gallery)[None, :]
+    same: NDArray[np.bool_] = np.equal.outer(np.array(queries), np.array(gallery))
+    return same
 
 
 @given(GROUPS, GROUPS, st.integers(1, 5), st.integers(1, 6))
