@@ -179,6 +179,14 @@ def test_the_score_bounds_are_symmetric(wins: int, losses: int, others: int) -> 
     )
 
 
+@pytest.mark.parametrize("n", [1, 7, 20, 333])
+def test_no_difference_is_beyond_that_of_all_queries(n: int) -> None:
+    high = paired_score_bounds(n, 0, n, 0.05)[1]
+    low = paired_score_bounds(0, n, n, 0.05)[0]
+    assert 1 - 1e-11 <= high <= 1
+    assert -1 <= low <= -1 + 1e-11
+
+
 def test_where_nothing_differs_the_bounds_are_not_nothing() -> None:
     low, high = paired_score_bounds(0, 0, 24, 0.05)
     assert low == pytest.approx(-high)
