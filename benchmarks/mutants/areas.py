@@ -133,6 +133,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "relevance": (
         "tests/datasets/files/test_relevance.py",
         "tests/measure/test_pairs.py",
+        "tests/measure/test_strata.py",
         "tests/measure/test_same_texts.py",
         "tests/measure/test_query_keys.py",
     ),

@@ -58,6 +58,7 @@ def test_a_key_is_the_first_63_bits_of_a_keyed_hash() -> None:
     hashed = hashlib.blake2b("é".encode(), key=b"secret", digest_size=8).digest()
     [key] = keys_of(["é"], b"secret").tolist()
     assert f"{key:063b}" == f"{int.from_bytes(hashed, 'big'):064b}"[:63]
+    assert keys_of([], b"secret").dtype == np.int64
     assert id_hash("é", b"secret") == (
         hashlib.blake2b("é".encode(), key=b"secret", digest_size=4).hexdigest()
     )
