@@ -70,3 +70,9 @@ def test_what_float32_cannot_count_is_left_to_the_means(
 ) -> None:
     hits = np.ones(len(labels), dtype=np.bool_)
     assert resampled_counts([hits], [(1, 0)], Clusters.of(labels)) is None
+
+
+def test_each_column_has_patients_of_its_own_to_add() -> None:
+    hits = np.ones(4, dtype=np.bool_)
+    with pytest.raises(ValueError, match="zip"):
+        resampled_counts([hits, hits], [(1, 0)], Clusters.of(np.arange(4)))

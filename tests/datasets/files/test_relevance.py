@@ -172,6 +172,11 @@ def test_shared_texts_may_join_10_images_or_a_hundredth_of_all(
         images_with(*texts)
 
 
+def test_an_unknown_rule_is_named_with_what_is_close() -> None:
+    with pytest.raises(UnknownNameError, match="relevance.*'same-txt'.*same-text"):
+        images_with(("a",), rule="same-txt")
+
+
 def test_shared_labels_need_labels() -> None:
     with pytest.raises(DatasetError, match="same-text, strict-id, same-study"):
         images_with(("a",), rule="same-labels")
