@@ -78,6 +78,8 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/gate/test_judged.py",
         "tests/gate/test_decision.py",
         "tests/gate/test_evidence.py",
+        "tests/gate/test_hit_samples.py",
+        "tests/gate/test_attempts.py",
         "tests/gate/test_few_patients.py",
         "tests/gate/test_unaltered.py",
         "tests/gate/test_group_gates.py",

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from pytest_retrieval_robust.core.cases import DIRECTIONS
+from pytest_retrieval_robust.core.cases import DIRECTIONS, Direction
 from pytest_retrieval_robust.core.outcomes import Outcome
 from pytest_retrieval_robust.gate.curve_statistics import estimate_of, statistic, tail
 from pytest_retrieval_robust.gate.evidence import Evidence
@@ -291,6 +290,22 @@ def test_a_curve_has_the_bounds_of_its_resampled_patients(tmp_path: Path) -> Non
         assert estimate.error == pytest.approx(values.std(), rel=0.1)
 
 
+def test_one_added_patient_loses_all_that_is_hidden_and_another_one_gains_it(
+    tmp_path: Path,
+) -> None:
+    evidence = (run := make_run(tmp_path, 40).run).evidence
+    [curve] = run.measured.curves
+    samples = evidence.samples(curve.outcomes, DIRECTIONS[0], [1, 10])
+    assert samples is not None
+    ranks = [evidence.ranks(each, DIRECTIONS[0]) for each in curve.outcomes]
+    hits = np.array([each <= k for each in ranks for k in (1, 10) if each is not None])
+    # Of 3 levels and then 2 k: what is found with nothing hidden comes first.
+    pseudo = np.array([[1.0, 1, 0, 0, 0, 0], [0.0, 0, 1, 1, 1, 1]])
+    clusters = evidence.clusters("d", DIRECTIONS[0], 40)
+    expected = resampled_means(hits.T.astype(np.float64), clusters, pseudo=pseudo)
+    np.testing.assert_array_equal(samples, expected.reshape(len(samples), 3, 2))
+
+
 def test_layouts_and_queries_vary_apart(tmp_path: Path) -> None:
     simulated = make_run(tmp_path, 300, seeds=(0, 1, 2))
     variations = [
@@ -326,16 +341,32 @@ def test_one_seed_has_no_layouts_to_tell_apart(tmp_path: Path) -> None:
     )
 
 
+class Nothing:
+    """The arrays of a run that kept none."""
+
+    def of_case(self, _: str) -> None: ...
+
+    def of_dataset(self, _: str) -> None: ...
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_what_was_not_kept_is_not_there(tmp_path: Path, direction: Direction) -> None:
+    [clean, *_] = make_run(tmp_path, 40).run.measured.outcomes
+    evidence = Evidence(Nothing())
+    assert evidence.ranks(clean, direction) is None
+    assert evidence.query_keys("d", direction) is None
+    assert evidence.group_codes("d", direction) is None
+    assert evidence.samples([clean], direction, [10]) is None
+    assert evidence.columns([clean], direction, [10]) is None
+    assert evidence.metric_estimate(clean, direction, "mrr", 0.95) is None
+    clusters = evidence.clusters("d", direction, 3)
+    assert clusters.numbers.tolist() == [0, 1, 2]
+
+
 def test_without_ranks_there_is_no_bootstrap(tmp_path: Path) -> None:
     simulated = make_run(tmp_path)
     (curve,) = simulated.run.measured.curves
-
-    class Nothing:
-        def of_case(self, _: str) -> None: ...
-
-        def of_dataset(self, _: str) -> None: ...
-
-    nothing: Any = Nothing()
+    nothing = Nothing()
     assert Evidence(nothing).of_curve(curve, "image-to-report", 10, "auc", 0.95) is None
     recall = Evidence(nothing).recall(curve.clean, "image-to-report", 10, 0.975)
     assert (recall.low, recall.high) == pytest.approx(

@@ -24,6 +24,7 @@ from pytest_retrieval_robust.gate.limits import Floor
 from pytest_retrieval_robust.gate.policy import Policy
 from pytest_retrieval_robust.gate.toml import read_policy
 from pytest_retrieval_robust.retrieval.curve import Curve
+from pytest_retrieval_robust.retrieval.intervals import proportion
 
 CASE = Case("ours-v2", "synthetic-cxr", "patches", 0.3, 0)
 
@@ -180,6 +181,17 @@ def test_a_sentence_says_what_was_expected_and_got(tmp_path: Path) -> None:
         == "ours-v2 on synthetic-cxr, patches at level 0.3, seed 0, image-to-report: "
         "Recall@10 is 0.500, below the floor of 0.600."
     )
+
+
+def test_an_open_floor_says_how_many_more_queries_would_settle_it(
+    tmp_path: Path,
+) -> None:
+    text = '[[gate]]\nrecall = { 10 = 0.49 }\ndecide = "bound"\n'
+    [verdict] = Judge(policy(tmp_path, text)).cell(outcome(0.5), outcome(0.9, 0.0))
+    more = proportion(0.5, 500, 0.95).queries_to_clear(0.49, 0.95)
+    assert (verdict.verdict, verdict.more_queries) == ("inconclusive", more)
+    assert f"about {more} more queries would settle it" in verdict.sentence
+    assert verdict.confidence == 0.95
 
 
 def cost(relative: float, seconds: float = 0.01) -> CostMeasurement:
