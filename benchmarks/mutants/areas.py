@@ -90,7 +90,9 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/gate/test_paired_hits.py",
         "tests/gate/test_comparison.py",
         "tests/gate/test_reference.py",
-        "tests/gate/test_hit_samples.py",
+        "tests/gate/test_group_gates.py",
+        "tests/gate/test_corruption_error.py",
+        "tests/gate/test_error_ratios.py",
     ),
     "intervals": (
         "tests/retrieval/test_intervals.py",

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from pytest_retrieval_robust.core.cases import DIRECTIONS, Direction
+from pytest_retrieval_robust.core.errors import ArgumentError
 from pytest_retrieval_robust.core.outcomes import Outcome
 from pytest_retrieval_robust.gate.curve_statistics import estimate_of, statistic, tail
 from pytest_retrieval_robust.gate.evidence import Evidence
@@ -33,9 +35,10 @@ from pytest_retrieval_robust.retrieval.curve import (
     retention,
 )
 from pytest_retrieval_robust.retrieval.intervals import proportion, wilson_interval
+from pytest_retrieval_robust.retrieval.metrics.named import NamedMetric
 from pytest_retrieval_robust.retrieval.patients import PatientSizes
 
-from ..saved_runs import LEVELS, Made, make_run
+from ..saved_runs import LEVELS, Made, make_run, ranks_of
 
 Floats = NDArray[np.float64]
 
@@ -306,6 +309,47 @@ def test_one_added_patient_loses_all_that_is_hidden_and_another_one_gains_it(
     np.testing.assert_array_equal(samples, expected.reshape(len(samples), 3, 2))
 
 
+def top_3(ranks: NDArray[np.int64]) -> float:
+    return float((ranks <= 3).mean())
+
+
+def test_a_metric_that_was_not_saved_is_computed_of_the_ranks(tmp_path: Path) -> None:
+    made = make_run(tmp_path, 100, studies=4)
+    last = made.run.measured.outcomes[-1]
+    metric = NamedMetric("top-3", top_3)
+    known = Evidence(made.store, [metric])
+    value = top_3(ranks_of(100, 0.4))
+    assert known.metric(last, DIRECTIONS[0], "top-3") == pytest.approx(value)
+    assert made.run.evidence.metric(last, DIRECTIONS[0], "top-3") is None
+    added = made.run.evidence.with_metrics([metric])
+    assert added.metric(last, DIRECTIONS[1], "top-3") == pytest.approx(value)
+
+
+def test_a_metric_has_the_bounds_of_its_resampled_patients(tmp_path: Path) -> None:
+    made = make_run(tmp_path, 200)
+    last = made.run.measured.outcomes[-1]
+    scores = replace(last.image_to_report, metrics={"top-3": 0.25})
+    saved = replace(last, image_to_report=scores)
+    evidence = Evidence(made.store, [NamedMetric("top-3", top_3)])
+    estimate = evidence.metric_estimate(last, DIRECTIONS[0], "top-3", 0.95)
+    assert estimate is not None
+    share = top_3(ranks_of(200, 0.4))
+    assert estimate.value == pytest.approx(share)
+    error = math.sqrt(share * (1 - share) / 200)
+    assert estimate.error == pytest.approx(error, rel=0.08)
+    reach = stats.norm.isf(0.05) * error
+    assert estimate.low == pytest.approx(share - reach, abs=0.2 * error)
+    assert estimate.high == pytest.approx(share + reach, abs=0.2 * error)
+    # What was saved is the value, and never out of bounds.
+    of_saved = evidence.metric_estimate(saved, DIRECTIONS[0], "top-3", 0.95)
+    assert of_saved is not None
+    assert of_saved.value == 0.25
+    assert of_saved.low <= 0.25 <= of_saved.high
+    wider = evidence.metric_estimate(last, DIRECTIONS[0], "top-3", 0.99)
+    assert wider is not None
+    assert wider.low < estimate.low
+
+
 def test_layouts_and_queries_vary_apart(tmp_path: Path) -> None:
     simulated = make_run(tmp_path, 300, seeds=(0, 1, 2))
     variations = [
@@ -361,6 +405,13 @@ def test_what_was_not_kept_is_not_there(tmp_path: Path, direction: Direction) ->
     assert evidence.metric_estimate(clean, direction, "mrr", 0.95) is None
     clusters = evidence.clusters("d", direction, 3)
     assert clusters.numbers.tolist() == [0, 1, 2]
+
+
+def test_another_direction_is_refused_by_its_name(tmp_path: Path) -> None:
+    [clean, *_] = make_run(tmp_path, 40).run.measured.outcomes
+    unknown: Any = "sideways"
+    with pytest.raises(ArgumentError, match="direction.*'sideways'"):
+        Evidence(Nothing()).ranks(clean, unknown)
 
 
 def test_without_ranks_there_is_no_bootstrap(tmp_path: Path) -> None:

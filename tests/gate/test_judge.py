@@ -165,6 +165,7 @@ def test_a_named_model_at_chance_fails_before_any_floor(tmp_path: Path) -> None:
     assert [(str(verdict.gate), verdict.verdict) for verdict in judged] == [
         ("above_chance", "fail")
     ]
+    assert judged[0].case == CASE
     assert "weights may not have been loaded" in judged[0].sentence
 
 
@@ -181,6 +182,27 @@ def test_a_sentence_says_what_was_expected_and_got(tmp_path: Path) -> None:
         == "ours-v2 on synthetic-cxr, patches at level 0.3, seed 0, image-to-report: "
         "Recall@10 is 0.500, below the floor of 0.600."
     )
+
+
+@pytest.mark.parametrize(
+    ("recall", "ending"),
+    [
+        (0.3, " (95 % bounds 0.267 and 0.335), below the floor of 0.500."),
+        (0.9, " (95 % bounds 0.876 and 0.920), at least the floor of 0.500."),
+    ],
+)
+def test_a_sentence_has_the_bounds_that_decided(
+    tmp_path: Path, recall: float, ending: str
+) -> None:
+    text = '[[gate]]\nrecall = { 10 = 0.5 }\ndecide = "bound"\n'
+    [verdict] = Judge(policy(tmp_path, text)).cell(outcome(recall), outcome(0.9, 0.0))
+    assert verdict.sentence.endswith(f"is {recall:.3f}{ending}")
+
+
+def test_a_floor_that_is_reached_says_so(tmp_path: Path) -> None:
+    text = "[[gate]]\nrecall = { 10 = 0.4 }"
+    [verdict] = Judge(policy(tmp_path, text)).cell(outcome(0.5), outcome(0.9, 0.0))
+    assert verdict.sentence.endswith("is 0.500, at least the floor of 0.400.")
 
 
 def test_an_open_floor_says_how_many_more_queries_would_settle_it(
@@ -313,6 +335,7 @@ def test_what_retrieves_nothing_keeps_nothing(
     judged = [*rules.cell(curve.outcomes[1], curve.clean), *rules.curve(curve)]
     (verdict,) = [each for each in judged if each.verdict != "ungated"]
     assert (verdict.verdict, verdict.observed) == ("fail", None)
+    assert verdict.gate.direction == "image-to-report"
     assert "better than chance with nothing hidden before its" in verdict.sentence
 
 

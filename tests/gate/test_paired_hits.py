@@ -161,6 +161,16 @@ def test_parts_of_a_win_count_as_the_more_queries_the_less_they_vary() -> None:
     assert difference.passes_at <= low + 1e-12
 
 
+def test_patients_who_never_differ_bound_a_mean_as_students_deviate_does() -> None:
+    """30 equal queries of each of 12 patients are worth 12 queries, with 11 degrees."""
+    alike = np.ones((360, 2))
+    hits = PairedHits(alike, alike, Clusters.of(np.repeat(np.arange(12), 30)))
+    difference = hits.over_levels("recall", [0.0, 0.3], ERRORS)
+    wider = 30 * (stats.t.isf(0.05 / 3, 11) / stats.t.isf(0.05 / 3, 359)) ** 2
+    _, high = paired_score_bounds(0, 0, 360 / wider, 0.05 / 3)
+    assert difference.fails_at == pytest.approx(high, abs=1e-6)
+
+
 def test_the_loss_that_one_cell_tells_is_that_of_its_wins_and_losses() -> None:
     difference = one_cell(7, 3, 20, 10).of_recall(ERRORS)
     assert difference.spread == PairedSpread.of(7, 3, 23 / 40, 40)
