@@ -203,6 +203,18 @@ def test_the_first_attempt_has_nothing_to_warn_of(tmp_path: Path) -> None:
     assert list(tried.sentences) == []
 
 
+@pytest.mark.parametrize(("word", "spends"), [("spend", True), ("count", False)])
+@pytest.mark.parametrize("setting", ["spend", "count"])
+def test_the_word_of_a_limit_counts_before_that_of_its_table(
+    tmp_path: Path, word: str, spends: bool, setting: str
+) -> None:
+    plan = make_run(tmp_path / "a", 40).run.measured.plan
+    limit = GATE.replace(" }", f', attempts = "{word}" }}')
+    rules = policy(tmp_path, f'attempts = "{setting}"\n{limit}')
+    tried = tried_role(Role.BASELINE, 2, rules, plan)
+    assert (tried.spent is not None, tried.error is not None) == (spends, not spends)
+
+
 def test_a_gate_that_spends_in_one_direction_does_so_there(tmp_path: Path) -> None:
     plan = make_run(tmp_path / "a", 40).run.measured.plan
     text = f'direction = "report-to-image"\n{SPEND}'
@@ -210,6 +222,15 @@ def test_a_gate_that_spends_in_one_direction_does_so_there(tmp_path: Path) -> No
     assert (tried.error, tried.number) == (None, 2)
     assert tried.spent == pytest.approx(0.05)
     assert tried.spent_here == pytest.approx(0.05 * share_of_attempt(2))
+
+
+def test_a_gate_over_levels_spends_as_its_table_at_one_level_says(
+    tmp_path: Path,
+) -> None:
+    plan = make_run(tmp_path / "a", 40).run.measured.plan
+    rules = policy(tmp_path, f"level = 0.2\n{SPEND}")
+    tried = tried_role(Role.BASELINE, 2, rules, plan)
+    assert (tried.error, tried.spent) == (None, pytest.approx(0.05))
 
 
 def test_the_greatest_error_of_several_gates_counts(tmp_path: Path) -> None:

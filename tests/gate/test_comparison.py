@@ -21,10 +21,13 @@ from pytest_retrieval_robust.gate.comparability import obstacles, vanished
 from pytest_retrieval_robust.gate.comparison import Comparison, Run
 from pytest_retrieval_robust.gate.difference import (
     Difference,
+    Errors,
     NotComparable,
     non_inferior,
 )
+from pytest_retrieval_robust.gate.judge import Judge
 from pytest_retrieval_robust.gate.measurements import Scope
+from pytest_retrieval_robust.gate.paired_hits import PairedHits
 from pytest_retrieval_robust.gate.pairing import Pairing
 from pytest_retrieval_robust.gate.policy import Policy
 from pytest_retrieval_robust.gate.record import Against, RunRecord, judge_run
@@ -215,6 +218,21 @@ def test_how_many_gates_share_a_false_block_is_planned_beforehand(
         assert shared.bounds is not None
         assert alone.bounds[0] == shared.bounds[0]
         assert alone.bounds[1] < shared.bounds[1]
+
+
+@pytest.mark.parametrize(("gates", "shared_by"), [(0, 1), (1, 1), (5, 5)])
+def test_a_gate_that_is_not_planned_shares_its_error_with_none(
+    tmp_path: Path, gates: int, shared_by: int
+) -> None:
+    mine = make_run(tmp_path / "a", 60, shift=9).run
+    comparison = Comparison(Pairing(mine, make_run(tmp_path / "b", 60).run))
+    judge = Judge(policy(tmp_path, GATE), None, comparison, lambda _: gates)
+    [verdict] = judge.baseline(mine.measured.curves)
+    hits = comparison.hits_of_curves(mine.measured.curves, "image-to-report", 10)
+    assert isinstance(hits, PairedHits)
+    errors = Errors(0.05, shared_by)
+    difference = hits.over_levels("recall", mine.measured.curves[0].levels, errors)
+    assert verdict.bounds == pytest.approx((difference.passes_at, difference.fails_at))
 
 
 def differences(candidate: Made, baseline: Made) -> str:

@@ -407,6 +407,57 @@ def test_what_was_not_kept_is_not_there(tmp_path: Path, direction: Direction) ->
     assert clusters.numbers.tolist() == [0, 1, 2]
 
 
+class Apart:
+    """Arrays of which those of images and of reports are told apart."""
+
+    def of_case(self, _: str) -> dict[str, NDArray[np.int64]]:
+        return {"image_ranks": np.array([1, 2]), "report_ranks": np.array([3, 4])}
+
+    def of_dataset(self, _: str) -> dict[str, NDArray[np.int64]]:
+        return {
+            "image_query_key": np.array([11, 12]),
+            "report_query_key": np.array([13, 14]),
+            "image_strata": np.array([[0, 1]]),
+            "report_strata": np.array([[1, 0]]),
+            "cluster": np.array([7, 7]),
+            "report_cluster": np.array([7, 8]),
+        }
+
+
+@pytest.mark.parametrize(
+    ("direction", "ranks", "keys", "codes", "patients"),
+    [
+        ("image-to-report", [1, 2], [11, 12], [[0, 1]], 1),
+        ("report-to-image", [3, 4], [13, 14], [[1, 0]], 2),
+    ],
+)
+def test_each_direction_has_its_own_arrays(
+    tmp_path: Path,
+    direction: Direction,
+    ranks: list[int],
+    keys: list[int],
+    codes: list[list[int]],
+    patients: int,
+) -> None:
+    [clean, *_] = make_run(tmp_path, 40).run.measured.outcomes
+    evidence = Evidence(Apart())
+    found = evidence.ranks(clean, direction)
+    query_keys = evidence.query_keys("d", direction)
+    group_codes = evidence.group_codes("d", direction)
+    assert found is not None
+    assert query_keys is not None
+    assert group_codes is not None
+    assert found.tolist() == ranks
+    assert query_keys.tolist() == keys
+    assert group_codes.tolist() == codes
+    assert evidence.clusters("d", direction, 2).count == patients
+    samples = evidence.samples([clean], direction, [3])
+    assert samples is not None
+    # A mean over so many patients and two added ones, all of the same size.
+    unit = 2 * (patients + 2) / patients
+    np.testing.assert_allclose(samples * unit, np.round(samples * unit), atol=1e-6)
+
+
 def test_another_direction_is_refused_by_its_name(tmp_path: Path) -> None:
     [clean, *_] = make_run(tmp_path, 40).run.measured.outcomes
     unknown: Any = "sideways"

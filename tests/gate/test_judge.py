@@ -323,6 +323,34 @@ def test_curves_are_judged_over_their_levels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        ("retention = { 10 = 0.1 }", 0.5),
+        ("auc = { 10 = 0.1 }", 0.6),
+        ("half_level = { 10 = 0.1 }", 0.3),
+        ("slope = { 10 = -3.0 }", (0.4 - 0.8) / 0.3),
+    ],
+)
+@pytest.mark.parametrize("decide", ["point", "bound"])
+def test_a_curve_is_judged_in_the_direction_of_its_gate(
+    tmp_path: Path, limit: str, expected: float, decide: str
+) -> None:
+    text = f'[[gate]]\ndirection = "report-to-image"\n{limit}\ndecide = "{decide}"\n'
+    rules = Judge(policy(tmp_path, text))
+    clean, hidden = (
+        replace(outcome(0.9, level), report_to_image=scores(recall))
+        for level, recall in ((0.0, 0.8), (0.3, 0.4))
+    )
+    judged = [*rules.cell(hidden, clean), *rules.curve(Curve((clean, hidden)))]
+    [verdict] = [each for each in judged if each.verdict != "ungated"]
+    assert verdict.observed == pytest.approx(expected)
+    assert verdict.gate.direction == "report-to-image"
+    # Without ranks there are no bounds, so that they decide nothing.
+    assert verdict.verdict == ("pass" if decide == "point" else "inconclusive")
+    assert verdict.bounds is None
+
+
+@pytest.mark.parametrize(
     "limit", ["retention = { 10 = 0.8 }", "half_level = { 10 = 0.3 }"]
 )
 @pytest.mark.parametrize("clean", [0.0, 0.02])
