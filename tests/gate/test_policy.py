@@ -227,6 +227,16 @@ def test_settings_are_inherited_from_the_broader_gate(tmp_path: Path) -> None:
     )
 
 
+def test_settings_of_one_direction_decide_nothing_in_the_other(
+    tmp_path: Path,
+) -> None:
+    text = '[[gate]]\ndirection = "report-to-image"\ndecide = "bound"\n'
+    rules = policy(tmp_path, f"{text}[[gate]]\nrecall = {{ 10 = 0.1 }}\n")
+    key = GateKey(GateKind.RECALL, 10)
+    decided = [rules.decision(CASE, each, key).by for each in DIRECTIONS]
+    assert decided == ["point", "bound"]
+
+
 def test_settings_alone_name_no_model(tmp_path: Path) -> None:
     rules = policy(tmp_path, '[[gate]]\nmodel = "tiny-*"\ndecide = "bound"')
     assert not rules.names("tiny-cxr-clip")
