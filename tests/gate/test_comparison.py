@@ -577,11 +577,18 @@ def test_what_retrieves_nothing_passes_beside_no_baseline(
     assert "Use a baseline that retrieves better than chance" in beside_nothing.sentence
 
 
+@pytest.mark.parametrize(
+    ("selector", "name"),
+    [
+        ('occluder = "patches"', "half level"),
+        ('corruption = "jpeg"', "half severity"),
+    ],
+)
 def test_what_has_nothing_to_lose_is_named_as_its_family_names_it(
-    tmp_path: Path,
+    tmp_path: Path, selector: str, name: str
 ) -> None:
     text = (
-        '[[gate]]\ncorruption = "jpeg"\nnot_worse_than_baseline = { k = 1,'
+        f"[[gate]]\n{selector}\nnot_worse_than_baseline = {{ k = 1,"
         ' margin = 0.05, metric = "half_level" }\n'
     )
     lost, good = (
@@ -590,8 +597,8 @@ def test_what_has_nothing_to_lose_is_named_as_its_family_names_it(
     )
     [collapsed] = of_baseline(judged(tmp_path, lost, good, text))
     [beside_nothing] = of_baseline(judged(tmp_path, good, lost, text))
-    assert "half severity" in collapsed.sentence
-    assert "half severity" in beside_nothing.sentence
+    assert f"before its {name} is judged" in collapsed.sentence
+    assert f"so its {name} is undefined" in beside_nothing.sentence
 
 
 @pytest.mark.parametrize("metric", ["recall", "retention", "auc", "half_level"])
