@@ -78,8 +78,9 @@ def _starts_a_program(_: bytes) -> None:
 
 
 def _writes_elsewhere(_: bytes) -> None:
-    os.close(os.open(Path(__file__).parent, os.O_RDONLY))
-    os.open(Path(__file__).with_name("elsewhere") / "file", os.O_WRONLY)
+    os.close(os.open("/", os.O_RDONLY))
+    # Not beside this file, because a clone may lie in the temporary folder.
+    os.open("/elsewhere/file", os.O_WRONLY)
 
 
 def _target(hides_canary: bool = True) -> Target:

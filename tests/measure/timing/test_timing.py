@@ -291,6 +291,7 @@ def test_a_profiled_benchmark_still_reports_the_rounds_asked_for(
     ]
 
 
+@pytest.mark.usefixtures("forked_workers")
 @pytest.mark.parametrize(
     "options", [("--benchmark-disable",), ("-p", "no:benchmark"), ("-n", "2")]
 )
@@ -303,6 +304,7 @@ def test_the_same_is_measured_where_it_is_not(
     result.stdout.fnmatch_lines(["MEASURED ONLY*"])
 
 
+@pytest.mark.usefixtures("forked_workers")
 @pytest.mark.parametrize("options", [(), ("-p", "no:benchmark"), ("-n", "2")])
 def test_level_0_is_measured_alone_and_beside_another_model(
     pytester: pytest.Pytester, options: tuple[str, ...]
