@@ -8,7 +8,9 @@ gate per case, of which everything is kept for the summary; beside it as many em
 with the same parameters without this plugin, because pytest keeps something of each test.
 
 The encoders are tiny and real: each case hides a part of each picture, encodes and ranks.
-Figures are noted in ten steps; growth is the last one beside that after the warm-up.
+Figures are noted at the end of each model's cases, the first of which begins with the
+sweep of all of them. A process is warm after its first model; growth is what the others
+add. Calls, which have one model, are cut into as many equal parts.
 """
 
 from __future__ import annotations
@@ -21,18 +23,17 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from .pages import write_into
 
-STEPS = 10
-WARM = 2
-"""Steps after which a process is warm."""
 CASES = 20_000
 LEVELS = "0.1,0.2,0.3,0.4,0.5"
 OCCLUDERS = "patches,border,box,lines,side"
 MODELS = 4
-_PER_SEED = MODELS * 5 * 5
+_LEVELS_AND_CLEAN = 1 + len(LEVELS.split(","))
+_PER_SEED = MODELS * len(OCCLUDERS.split(",")) * _LEVELS_AND_CLEAN
 SUITE = """
 def test_case(outcome, clean_outcome, gate):
     assert gate.violations(outcome, clean_outcome) == []
@@ -43,7 +44,7 @@ PLAIN = """
 import pytest
 import torch
 
-AXES = {{"model": {models}, "occluder": 5, "level": 5, "seed": {seeds}}}
+AXES = {{"model": {models}, "occluder": 5, "level": 6, "seed": {seeds}}}
 
 def pytest_generate_tests(metafunc):
     for name, count in AXES.items():
@@ -68,14 +69,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Growth:
-    """The samples of one process."""
+    """What one process held at the end of each model's cases."""
 
     name: str
     samples: Sequence[Sample]
 
     @property
     def warm(self) -> Sample:
-        return self.samples[WARM - 1]
+        return self.samples[0]
 
     @property
     def last(self) -> Sample:
@@ -87,21 +88,22 @@ class Growth:
         cases = self.last.cases - self.warm.cases
         return (self.last.resident - self.warm.resident) / cases
 
-    def milliseconds(self, first: int, last: int) -> float:
-        """Per case, between two samples."""
-        begin, end = self.samples[first], self.samples[last]
-        return 1000 * (end.seconds - begin.seconds) / (end.cases - begin.cases)
+    def milliseconds(self) -> list[float]:
+        """Per case, of each model after the first one."""
+        return [
+            1000 * (end.seconds - begin.seconds) / (end.cases - begin.cases)
+            for begin, end in pairwise(self.samples)
+        ]
 
     def row(self) -> str:
         """In Markdown."""
         grown = self.last.resident / self.warm.resident - 1
-        early = self.milliseconds(WARM - 1, STEPS // 2)
-        late = self.milliseconds(STEPS // 2, STEPS - 1)
+        times = " | ".join(f"{time:.2f}" for time in self.milliseconds())
         return (
             f"| {self.name} | {self.last.cases:,} | {self.warm.resident / 1e6:.0f} |"
             f" {self.last.resident / 1e6:.0f} | {100 * grown:+.1f} % |"
             f" {self.bytes_per_case:,.0f} | {self.warm.descriptors} |"
-            f" {self.last.descriptors} | {early:.2f} | {late:.2f} |"
+            f" {self.last.descriptors} | {times} |"
         )
 
 
@@ -111,10 +113,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cases", type=int, default=CASES)
+    parser.add_argument(
+        "--sessions-alone", action="store_true", help="no calls from Python"
+    )
     parser.add_argument("--page", type=Path, help="the page that gets the table")
     parsed = parser.parse_args()
     seeds = max(1, parsed.cases // _PER_SEED)
-    growths = [_calls(seeds), _session(seeds), _plain_session(seeds)]
+    growths = [_session(seeds), _plain_session(seeds)]
+    if not parsed.sessions_alone:
+        growths.insert(0, _calls(seeds))
     text = table(growths)
     print(text)
     if parsed.page is not None:
@@ -124,8 +131,8 @@ def main() -> None:
 def table(growths: Sequence[Growth]) -> str:
     lines = [
         "| process | cases | MB warm | MB at the end | grown | bytes per case |"
-        " descriptors warm | at the end | ms per case, first half | second half |",
-        f"| --- |{' ---: |' * 9}",
+        " descriptors warm | at the end | ms per case, second model | third | last |",
+        f"| --- |{' ---: |' * (6 + MODELS)}",
     ]
     return "\n".join([*lines, *(growth.row() for growth in growths)])
 
@@ -187,14 +194,21 @@ def _measured(name: str, arguments: Sequence[str], files: Mapping[str, str]) -> 
                 f" {done.stdout[-2000:]}{done.stderr[-2000:]}"
             )
         lines = notes.read_text().splitlines()
-        return Growth(name, in_steps([Sample(**json.loads(line)) for line in lines]))
+        samples = [Sample(**json.loads(line)) for line in lines]
+        return Growth(name, at_ends(samples))
 
 
-def in_steps(samples: Sequence[Sample]) -> list[Sample]:
-    """The samples nearest to the ends of equal steps."""
+def at_ends(samples: Sequence[Sample]) -> list[Sample]:
+    """The last sample of each model: one that is later would hold the next one's sweep."""
     total = samples[-1].cases
-    ends = [total * step // STEPS for step in range(1, STEPS + 1)]
-    return [min(samples, key=lambda sample: abs(sample.cases - end)) for end in ends]
+    ends = [total * number // MODELS for number in range(1, MODELS + 1)]
+    return [
+        max(
+            (sample for sample in samples if sample.cases <= end),
+            key=lambda sample: sample.cases,
+        )
+        for end in ends
+    ]
 
 
 if __name__ == "__main__":

@@ -19,13 +19,13 @@ from .hostile.toy import DATASET, ToyDataset, ToyEncoder, model_entry
 from .long_run import LEVELS, MODELS, OCCLUDERS, Sample
 
 PAIRS = 24
-_EVERY = 20
+_EVERY = 10
 """Cases between two samples."""
 _done = 0
 
 
 def note_case(count: int = 1) -> None:
-    """Count cases; every few hundred what the process holds is noted."""
+    """Count cases; every ten of them what the process holds is noted."""
     global _done
     before = _done // _EVERY
     _done += count

@@ -101,7 +101,7 @@ class GroupRecalls:
             length = math.sqrt(float(sums @ sums))
             columns.append(sums / length if length > _NO_VARIANCE else 0 * sums)
         table = np.stack(columns, axis=1)
-        correlations: Floats = np.clip(table.T @ table, -1.0, 1.0)
+        correlations: Floats = table.T @ table
         return correlations
 
     def gaps(self) -> Floats:

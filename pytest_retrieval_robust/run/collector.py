@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -47,6 +47,8 @@ class RunCollector:
     The same outcome may come with several tests: it is kept once.
     """
 
+    measured_here: Mapping[Case, Outcome] = field(default_factory=dict)
+    """What this process has measured itself, and keeps anyway; it grows as tests run."""
     finished: set[str] = field(default_factory=set)
     """The tests of ours that came to their end."""
     passed: set[str] = field(default_factory=set)
@@ -103,7 +105,10 @@ class RunCollector:
 
     def _add_record(self, record: TestRecord) -> None:
         for outcome in record.outcomes:
-            self._outcomes[outcome.case] = outcome
+            # What came with the report is a copy, of which thousands would be kept.
+            measured = self.measured_here.get(outcome.case)
+            kept = measured if measured == outcome else outcome
+            self._outcomes[kept.case] = kept
         if record.cost is not None:
             self._costs[record.cost.case] = record.cost
         if record.breaking is not None:

@@ -99,7 +99,11 @@ class Controller:
         if self._collector is None:
             from .collector import RunCollector
 
-            self._collector = RunCollector()
+            # Workers measure in processes of their own.
+            if has_workers(self._config):
+                self._collector = RunCollector()
+            else:
+                self._collector = RunCollector(self._state().measurer.outcomes)
         return self._collector
 
     @pytest.hookimpl(tryfirst=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from pytest_retrieval_robust.core.errors import (
 )
 from pytest_retrieval_robust.core.memory import (
     Limits,
+    give_memory_back,
     in_pieces,
     is_out_of_memory,
     limits_of,
@@ -200,3 +203,20 @@ def test_memory_that_runs_out_while_ranks_are_counted_takes_smaller_tiles(
     assert ranks(result) == ranks(
         run_sweep(encoder_of(Scoring), pairs_of(RECORDS), CELLS[:2], (1,))
     )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other heaps have no such call")
+def test_free_pieces_of_the_heap_go_back_to_the_system() -> None:
+    # One block in fifty stays, and with it the heap between them.
+    blocks = [bytes(4000) for _ in range(10_000)]
+    kept = blocks[::50]
+    del blocks
+    before = resident_bytes()
+    give_memory_back("cpu")
+    assert len(kept) == 200
+    assert before - resident_bytes() > 20_000_000
+
+
+def resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()

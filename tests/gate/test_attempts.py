@@ -15,7 +15,12 @@ from pytest_retrieval_robust.core.config_file import read_config_file
 from pytest_retrieval_robust.core.errors import ConfigError
 from pytest_retrieval_robust.core.roles import Role
 from pytest_retrieval_robust.core.verdict import GateKind, Verdict
-from pytest_retrieval_robust.gate.attempts import repeated_error, tried_role
+from pytest_retrieval_robust.gate.attempts import (
+    AttemptRecord,
+    TriedRole,
+    repeated_error,
+    tried_role,
+)
 from pytest_retrieval_robust.gate.decision import Decision, share_of_attempt
 from pytest_retrieval_robust.gate.difference import Errors, non_inferior
 from pytest_retrieval_robust.gate.paired_hits import PairedHits
@@ -196,6 +201,72 @@ def test_the_first_attempt_has_nothing_to_warn_of(tmp_path: Path) -> None:
     plan = make_run(tmp_path / "a").run.measured.plan
     tried = tried_role(Role.BASELINE, 1, policy(tmp_path, GATE), plan)
     assert list(tried.sentences) == []
+
+
+@pytest.mark.parametrize(("word", "spends"), [("spend", True), ("count", False)])
+@pytest.mark.parametrize("setting", ["spend", "count"])
+def test_the_word_of_a_limit_counts_before_that_of_its_table(
+    tmp_path: Path, word: str, spends: bool, setting: str
+) -> None:
+    plan = make_run(tmp_path / "a", 40).run.measured.plan
+    limit = GATE.replace(" }", f', attempts = "{word}" }}')
+    rules = policy(tmp_path, f'attempts = "{setting}"\n{limit}')
+    tried = tried_role(Role.BASELINE, 2, rules, plan)
+    assert (tried.spent is not None, tried.error is not None) == (spends, not spends)
+
+
+def test_a_gate_that_spends_in_one_direction_does_so_there(tmp_path: Path) -> None:
+    plan = make_run(tmp_path / "a", 40).run.measured.plan
+    text = f'direction = "report-to-image"\n{SPEND}'
+    tried = tried_role(Role.BASELINE, 2, policy(tmp_path, text), plan)
+    assert (tried.error, tried.number) == (None, 2)
+    assert tried.spent == pytest.approx(0.05)
+    assert tried.spent_here == pytest.approx(0.05 * share_of_attempt(2))
+
+
+def test_a_gate_over_levels_spends_as_its_table_at_one_level_says(
+    tmp_path: Path,
+) -> None:
+    plan = make_run(tmp_path / "a", 40).run.measured.plan
+    rules = policy(tmp_path, f"level = 0.2\n{SPEND}")
+    tried = tried_role(Role.BASELINE, 2, rules, plan)
+    assert tried.error is None
+    assert tried.spent == pytest.approx(0.05)
+
+
+def test_the_greatest_error_of_several_gates_counts(tmp_path: Path) -> None:
+    plan = make_run(tmp_path / "a", 40).run.measured.plan
+    retention = GATE.replace(" }", ', metric = "retention" }')
+    text = f"{GATE}confidence = 0.99\n[[gate]]\n{retention}confidence = 0.9\n"
+    text = text.replace("[[gate]]", '[[gate]]\nmodel = "ours"')
+    tried = tried_role(Role.BASELINE, 2, policy(tmp_path, text), plan)
+    assert tried.error == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("same_weights", "is_new", "title"),
+    [
+        (
+            None,
+            True,
+            "Attempt 4 against this baseline, attempt 9 against this reference",
+        ),
+        (2, True, "with the same weights as attempt 2: it counts all the same"),
+        (2, False, "judged again: that is no new attempt"),
+    ],
+)
+def test_a_record_says_which_attempt_it_is(
+    same_weights: int | None, is_new: bool, title: str
+) -> None:
+    tried = (
+        TriedRole(Role.BASELINE, 4, 0.05, None),
+        TriedRole(Role.REFERENCE, 9, None, 0.05, 0.001),
+    )
+    record = AttemptRecord(tried, same_weights, is_new, "", "")
+    [first, of_baseline, of_reference] = record.sentences
+    assert first.endswith(title)
+    assert first.count("attempt 2") == ("weights" in title)
+    assert [of_baseline, of_reference] == [next(iter(each.sentences)) for each in tried]
 
 
 def test_another_word_is_refused(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,11 +15,19 @@ from hypothesis import strategies as st
 
 from pytest_retrieval_robust.core.config_file import read_config_file
 from pytest_retrieval_robust.core.outcomes import ModelRecord
+from pytest_retrieval_robust.core.roles import Role
 from pytest_retrieval_robust.core.verdict import GateKind, Verdict
 from pytest_retrieval_robust.gate.comparability import obstacles, vanished
 from pytest_retrieval_robust.gate.comparison import Comparison, Run
-from pytest_retrieval_robust.gate.difference import Difference, non_inferior
+from pytest_retrieval_robust.gate.difference import (
+    Difference,
+    Errors,
+    NotComparable,
+    non_inferior,
+)
+from pytest_retrieval_robust.gate.judge import Judge
 from pytest_retrieval_robust.gate.measurements import Scope
+from pytest_retrieval_robust.gate.paired_hits import PairedHits
 from pytest_retrieval_robust.gate.pairing import Pairing
 from pytest_retrieval_robust.gate.policy import Policy
 from pytest_retrieval_robust.gate.record import Against, RunRecord, judge_run
@@ -211,6 +220,21 @@ def test_how_many_gates_share_a_false_block_is_planned_beforehand(
         assert alone.bounds[1] < shared.bounds[1]
 
 
+@pytest.mark.parametrize(("gates", "shared_by"), [(0, 1), (1, 1), (5, 5)])
+def test_a_gate_that_is_not_planned_shares_its_error_with_none(
+    tmp_path: Path, gates: int, shared_by: int
+) -> None:
+    mine = make_run(tmp_path / "a", 60, shift=9).run
+    comparison = Comparison(Pairing(mine, make_run(tmp_path / "b", 60).run))
+    judge = Judge(policy(tmp_path, GATE), None, comparison, lambda _: gates)
+    [verdict] = judge.baseline(mine.measured.curves)
+    hits = comparison.hits_of_curves(mine.measured.curves, "image-to-report", 10)
+    assert isinstance(hits, PairedHits)
+    errors = Errors(0.05, shared_by)
+    difference = hits.over_levels("recall", mine.measured.curves[0].levels, errors)
+    assert verdict.bounds == pytest.approx((difference.passes_at, difference.fails_at))
+
+
 def differences(candidate: Made, baseline: Made) -> str:
     """Why the runs cannot be compared, or what of the baseline the candidate lacks."""
     pairing = Pairing(candidate.run, baseline.run)
@@ -370,6 +394,39 @@ def test_levels_that_the_baseline_lacks_leave_the_gate_open(tmp_path: Path) -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"occluders": ("patches", "border")}, "these models, occluders, levels and"),
+        ({"corruptions": ("jpeg",)}, "these models, corruptions, severities and"),
+        ({"text_noise": ("typos",)}, "these models, noise, severities and"),
+    ],
+    ids=["occluder", "corruption", "noise"],
+)
+def test_what_the_baseline_lacks_is_named_as_its_options_are(
+    tmp_path: Path, more: dict[str, Any], words: str
+) -> None:
+    candidate = make_run(tmp_path / "a", 40, **more).run
+    comparison = Comparison(Pairing(candidate, make_run(tmp_path / "b", 40).run))
+    curve = candidate.measured.curves[-1]
+    lacking = comparison.hits_of_curves([curve], "image-to-report", 10)
+    assert isinstance(lacking, NotComparable)
+    assert f"measure it with {words} seeds" in lacking.reason
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_groups_that_the_other_run_lacks_are_said_to_be_its(
+    tmp_path: Path, role: Role
+) -> None:
+    views = ["frontal", "lateral"] * 20
+    mine = make_run(tmp_path / "a", 40, strata={"view": views}).run
+    theirs = make_run(tmp_path / "b", 40).run
+    comparison = Comparison(Pairing(mine, theirs, role=role))
+    lacking = comparison.grouping("d", "view", "image-to-report")
+    assert isinstance(lacking, NotComparable)
+    assert lacking.reason.startswith(f"in the {role} ")
+
+
 def test_without_a_baseline_its_gates_are_ungated_and_noted(tmp_path: Path) -> None:
     record = judge_run(make_run(tmp_path / "a").run, policy(tmp_path, GATE), Against())
     (verdict,) = of_baseline(record)
@@ -520,6 +577,30 @@ def test_what_retrieves_nothing_passes_beside_no_baseline(
     assert "Use a baseline that retrieves better than chance" in beside_nothing.sentence
 
 
+@pytest.mark.parametrize(
+    ("selector", "name"),
+    [
+        ('occluder = "patches"', "half level"),
+        ('corruption = "jpeg"', "half severity"),
+    ],
+)
+def test_what_has_nothing_to_lose_is_named_as_its_family_names_it(
+    tmp_path: Path, selector: str, name: str
+) -> None:
+    text = (
+        f"[[gate]]\n{selector}\nnot_worse_than_baseline = {{ k = 1,"
+        ' margin = 0.05, metric = "half_level" }\n'
+    )
+    lost, good = (
+        make_run(tmp_path / f"{floor}", 40, corruptions=("jpeg",), floor=floor)
+        for floor in (40, 1)
+    )
+    [collapsed] = of_baseline(judged(tmp_path, lost, good, text))
+    [beside_nothing] = of_baseline(judged(tmp_path, good, lost, text))
+    assert f"before its {name} is judged" in collapsed.sentence
+    assert f"so its {name} is undefined" in beside_nothing.sentence
+
+
 @pytest.mark.parametrize("metric", ["recall", "retention", "auc", "half_level"])
 def test_one_level_alone_is_told(tmp_path: Path, metric: str) -> None:
     text = (
@@ -542,6 +623,10 @@ def test_one_level_alone_is_told(tmp_path: Path, metric: str) -> None:
     assert verdicts[GateKind.BASELINE].verdict in (
         ("pass", "inconclusive") if metric == "recall" else ("inconclusive",)
     )
+    if metric != "recall":
+        name = metric.replace("_", " ")
+        told = verdicts[GateKind.BASELINE].sentence
+        assert f"because {name} takes two levels or more" in told
 
 
 def test_what_the_baseline_lacks_is_not_let_pass(tmp_path: Path) -> None:

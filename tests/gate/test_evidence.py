@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from pytest_retrieval_robust.core.cases import DIRECTIONS
+from pytest_retrieval_robust.core.cases import DIRECTIONS, Direction
+from pytest_retrieval_robust.core.errors import ArgumentError
 from pytest_retrieval_robust.core.outcomes import Outcome
 from pytest_retrieval_robust.gate.curve_statistics import estimate_of, statistic, tail
 from pytest_retrieval_robust.gate.evidence import Evidence
@@ -34,9 +35,10 @@ from pytest_retrieval_robust.retrieval.curve import (
     retention,
 )
 from pytest_retrieval_robust.retrieval.intervals import proportion, wilson_interval
+from pytest_retrieval_robust.retrieval.metrics.named import NamedMetric
 from pytest_retrieval_robust.retrieval.patients import PatientSizes
 
-from ..saved_runs import LEVELS, Made, make_run
+from ..saved_runs import LEVELS, Made, make_run, ranks_of
 
 Floats = NDArray[np.float64]
 
@@ -291,6 +293,63 @@ def test_a_curve_has_the_bounds_of_its_resampled_patients(tmp_path: Path) -> Non
         assert estimate.error == pytest.approx(values.std(), rel=0.1)
 
 
+def test_one_added_patient_loses_all_that_is_hidden_and_another_one_gains_it(
+    tmp_path: Path,
+) -> None:
+    evidence = (run := make_run(tmp_path, 40).run).evidence
+    [curve] = run.measured.curves
+    samples = evidence.samples(curve.outcomes, DIRECTIONS[0], [1, 10])
+    assert samples is not None
+    ranks = [evidence.ranks(each, DIRECTIONS[0]) for each in curve.outcomes]
+    hits = np.array([each <= k for each in ranks for k in (1, 10) if each is not None])
+    # Of 3 levels and then 2 k: what is found with nothing hidden comes first.
+    pseudo = np.array([[1.0, 1, 0, 0, 0, 0], [0.0, 0, 1, 1, 1, 1]])
+    clusters = evidence.clusters("d", DIRECTIONS[0], 40)
+    expected = resampled_means(hits.T.astype(np.float64), clusters, pseudo=pseudo)
+    np.testing.assert_array_equal(samples, expected.reshape(len(samples), 3, 2))
+
+
+def top_3(ranks: NDArray[np.int64]) -> float:
+    return float((ranks <= 3).mean())
+
+
+def test_a_metric_that_was_not_saved_is_computed_of_the_ranks(tmp_path: Path) -> None:
+    made = make_run(tmp_path, 100, studies=4)
+    last = made.run.measured.outcomes[-1]
+    metric = NamedMetric("top-3", top_3)
+    known = Evidence(made.store, [metric])
+    value = top_3(ranks_of(100, 0.4))
+    assert known.metric(last, DIRECTIONS[0], "top-3") == pytest.approx(value)
+    assert made.run.evidence.metric(last, DIRECTIONS[0], "top-3") is None
+    added = made.run.evidence.with_metrics([metric])
+    assert added.metric(last, DIRECTIONS[1], "top-3") == pytest.approx(value)
+
+
+def test_a_metric_has_the_bounds_of_its_resampled_patients(tmp_path: Path) -> None:
+    made = make_run(tmp_path, 200)
+    last = made.run.measured.outcomes[-1]
+    scores = replace(last.image_to_report, metrics={"top-3": 0.25})
+    saved = replace(last, image_to_report=scores)
+    evidence = Evidence(made.store, [NamedMetric("top-3", top_3)])
+    estimate = evidence.metric_estimate(last, DIRECTIONS[0], "top-3", 0.95)
+    assert estimate is not None
+    share = top_3(ranks_of(200, 0.4))
+    assert estimate.value == pytest.approx(share)
+    error = math.sqrt(share * (1 - share) / 200)
+    assert estimate.error == pytest.approx(error, rel=0.08)
+    reach = stats.norm.isf(0.05) * error
+    assert estimate.low == pytest.approx(share - reach, abs=0.2 * error)
+    assert estimate.high == pytest.approx(share + reach, abs=0.2 * error)
+    # What was saved is the value, and never out of bounds.
+    of_saved = evidence.metric_estimate(saved, DIRECTIONS[0], "top-3", 0.95)
+    assert of_saved is not None
+    assert of_saved.value == 0.25
+    assert of_saved.low <= 0.25 <= of_saved.high
+    wider = evidence.metric_estimate(last, DIRECTIONS[0], "top-3", 0.99)
+    assert wider is not None
+    assert wider.low < estimate.low
+
+
 def test_layouts_and_queries_vary_apart(tmp_path: Path) -> None:
     simulated = make_run(tmp_path, 300, seeds=(0, 1, 2))
     variations = [
@@ -326,16 +385,90 @@ def test_one_seed_has_no_layouts_to_tell_apart(tmp_path: Path) -> None:
     )
 
 
+class Nothing:
+    """The arrays of a run that kept none."""
+
+    def of_case(self, _: str) -> None: ...
+
+    def of_dataset(self, _: str) -> None: ...
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_what_was_not_kept_is_not_there(tmp_path: Path, direction: Direction) -> None:
+    [clean, *_] = make_run(tmp_path, 40).run.measured.outcomes
+    evidence = Evidence(Nothing())
+    assert evidence.ranks(clean, direction) is None
+    assert evidence.query_keys("d", direction) is None
+    assert evidence.group_codes("d", direction) is None
+    assert evidence.samples([clean], direction, [10]) is None
+    assert evidence.columns([clean], direction, [10]) is None
+    assert evidence.metric_estimate(clean, direction, "mrr", 0.95) is None
+    clusters = evidence.clusters("d", direction, 3)
+    assert clusters.numbers.tolist() == [0, 1, 2]
+
+
+class Apart:
+    """Arrays of which those of images and of reports are told apart."""
+
+    def of_case(self, _: str) -> dict[str, NDArray[np.int64]]:
+        return {"image_ranks": np.array([1, 2]), "report_ranks": np.array([3, 4])}
+
+    def of_dataset(self, _: str) -> dict[str, NDArray[np.int64]]:
+        return {
+            "image_query_key": np.array([11, 12]),
+            "report_query_key": np.array([13, 14]),
+            "image_strata": np.array([[0, 1]]),
+            "report_strata": np.array([[1, 0]]),
+            "cluster": np.array([7, 7]),
+            "report_cluster": np.array([7, 8]),
+        }
+
+
+@pytest.mark.parametrize(
+    ("direction", "ranks", "keys", "codes", "patients"),
+    [
+        ("image-to-report", [1, 2], [11, 12], [[0, 1]], 1),
+        ("report-to-image", [3, 4], [13, 14], [[1, 0]], 2),
+    ],
+)
+def test_each_direction_has_its_own_arrays(
+    tmp_path: Path,
+    direction: Direction,
+    ranks: list[int],
+    keys: list[int],
+    codes: list[list[int]],
+    patients: int,
+) -> None:
+    [clean, *_] = make_run(tmp_path, 40).run.measured.outcomes
+    evidence = Evidence(Apart())
+    found = evidence.ranks(clean, direction)
+    query_keys = evidence.query_keys("d", direction)
+    group_codes = evidence.group_codes("d", direction)
+    assert found is not None
+    assert query_keys is not None
+    assert group_codes is not None
+    assert found.tolist() == ranks
+    assert query_keys.tolist() == keys
+    assert group_codes.tolist() == codes
+    assert evidence.clusters("d", direction, 2).count == patients
+    samples = evidence.samples([clean], direction, [3])
+    assert samples is not None
+    # A mean over so many patients and two added ones, all of the same size.
+    unit = 2 * (patients + 2) / patients
+    np.testing.assert_allclose(samples * unit, np.round(samples * unit), atol=1e-6)
+
+
+def test_another_direction_is_refused_by_its_name(tmp_path: Path) -> None:
+    [clean, *_] = make_run(tmp_path, 40).run.measured.outcomes
+    unknown: Any = "sideways"
+    with pytest.raises(ArgumentError, match="direction.*'sideways'"):
+        Evidence(Nothing()).ranks(clean, unknown)
+
+
 def test_without_ranks_there_is_no_bootstrap(tmp_path: Path) -> None:
     simulated = make_run(tmp_path)
     (curve,) = simulated.run.measured.curves
-
-    class Nothing:
-        def of_case(self, _: str) -> None: ...
-
-        def of_dataset(self, _: str) -> None: ...
-
-    nothing: Any = Nothing()
+    nothing = Nothing()
     assert Evidence(nothing).of_curve(curve, "image-to-report", 10, "auc", 0.95) is None
     recall = Evidence(nothing).recall(curve.clean, "image-to-report", 10, 0.975)
     assert (recall.low, recall.high) == pytest.approx(

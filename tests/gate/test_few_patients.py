@@ -10,11 +10,16 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
+from pytest_retrieval_robust.core.cases import Case
 from pytest_retrieval_robust.core.counterfactual_outcomes import CounterfactualOutcome
 from pytest_retrieval_robust.core.roles import Role
-from pytest_retrieval_robust.core.verdict import GateKind, Verdict
+from pytest_retrieval_robust.core.verdict import GateKey, GateKind, Verdict
 from pytest_retrieval_robust.gate.comparison import compare
 from pytest_retrieval_robust.gate.difference import Errors
+from pytest_retrieval_robust.gate.few_patients import (
+    FewPatients,
+    unless_patients_are_too_few,
+)
 from pytest_retrieval_robust.gate.judge import Judge
 from pytest_retrieval_robust.gate.paired_hits import PairedHits
 from pytest_retrieval_robust.gate.record import Against, judge_run
@@ -71,6 +76,67 @@ def test_a_number_without_bounds_needs_no_patients(tmp_path: Path) -> None:
     text = "[[gate]]\nrecall = { 10 = 0.2 }\n"
     for verdict in verdicts_of(tmp_path, 50, text):
         assert (verdict.verdict, verdict.decided_by) == ("pass", "point")
+
+
+BOUNDED = Verdict(
+    Case("ours", "cxr", "patches", 0.3, 0),
+    GateKey(GateKind.RECALL, 10),
+    "pass",
+    0.8,
+    0.5,
+    "",
+    bounds=(0.6, 0.9),
+    decided_by="bound",
+    confidence=0.95,
+    detectable_loss=0.1,
+    more_queries=7,
+    tolerated=True,
+    weak=True,
+)
+
+
+def test_nothing_that_follows_from_bounds_is_left_of_too_few_patients() -> None:
+    verdict = unless_patients_are_too_few(BOUNDED, FewPatients(4, 3.0))
+    assert verdict == replace(
+        BOUNDED,
+        verdict="inconclusive",
+        sentence=verdict.sentence,
+        bounds=None,
+        detectable_loss=None,
+        more_queries=None,
+        tolerated=False,
+        weak=False,
+    )
+    assert verdict.sentence.startswith("ours on cxr, patches, recall@10: 0.800 has no")
+    assert "4 patients with 3.0 degrees of freedom" in verdict.sentence
+
+
+def test_enough_patients_points_and_what_was_not_measured_stay_as_they_are() -> None:
+    few = FewPatients(4, 3.0)
+    by_point = replace(BOUNDED, decided_by="point")
+    unmeasured = replace(BOUNDED, observed=None)
+    assert unless_patients_are_too_few(BOUNDED, None) is BOUNDED
+    assert unless_patients_are_too_few(by_point, few) is by_point
+    assert unless_patients_are_too_few(unmeasured, few) is unmeasured
+
+
+@pytest.mark.parametrize(
+    ("count", "degrees", "is_few"),
+    [
+        (4, 3.0, True),
+        (9, 5.0, False),
+        (9, 4.99, True),
+        (None, 3.0, False),
+        (4, None, False),
+    ],
+)
+def test_patients_are_few_below_five_degrees_of_freedom(
+    count: int | None, degrees: float | None, is_few: bool
+) -> None:
+    few = FewPatients.among(count, degrees)
+    assert (few is not None) is is_few
+    if few is not None:
+        assert (few.count, few.degrees_of_freedom) == (count, degrees)
 
 
 def with_patients(

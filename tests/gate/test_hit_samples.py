@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from pytest_retrieval_robust.core.cases import DIRECTIONS
 from pytest_retrieval_robust.gate import hit_samples
@@ -19,6 +23,8 @@ from pytest_retrieval_robust.gate.curve_statistics import (
     tails,
 )
 from pytest_retrieval_robust.gate.evidence import Evidence
+from pytest_retrieval_robust.retrieval.bootstrap import Clusters
+from pytest_retrieval_robust.retrieval.bootstrap_counts import resampled_counts
 from pytest_retrieval_robust.retrieval.curve import Curve
 from pytest_retrieval_robust.retrieval.intervals import Estimate
 
@@ -62,6 +68,48 @@ def test_retention_is_the_same_whatever_is_resampled_with_it(
             cell = Curve((curve.clean, last))
             estimate = run.evidence.of_curve(cell, DIRECTIONS[0], 10, "retention", 0.95)
             assert estimate == retention_alone(run.evidence, cell)
+
+
+def test_cells_that_are_expected_are_resampled_with_the_first_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns_per_look = []
+
+    def noted(
+        hits: Sequence[NDArray[np.bool_]],
+        pseudo: Sequence[tuple[int, int]],
+        clusters: Clusters,
+    ) -> Any:
+        columns_per_look.append(len(hits))
+        return resampled_counts(hits, pseudo, clusters)
+
+    monkeypatch.setattr(hit_samples, "resampled_counts", noted)
+    run = make_run(tmp_path, 40, levels=(0.0, 0.1, 0.2, 0.3)).run
+    run.evidence.expect(run.measured.outcomes)
+    [curve] = run.measured.curves
+    for last in curve.outcomes[1:]:
+        cell = Curve((curve.clean, last))
+        run.evidence.of_curve(cell, DIRECTIONS[0], 10, "retention", 0.95)
+    assert columns_per_look == [4]
+
+
+def test_each_query_is_resampled_alone_where_patients_are_unknown(
+    tmp_path: Path,
+) -> None:
+    made = make_run(tmp_path, 40, studies=4)
+
+    class RanksAlone:
+        of_case = made.store.of_case
+
+        def of_dataset(self, _: str) -> None:
+            return None
+
+    evidence = Evidence(RanksAlone())
+    [curve] = made.run.measured.curves
+    estimate = evidence.of_curve(curve, DIRECTIONS[0], 10, "retention", 0.95)
+    assert estimate == retention_alone(evidence, curve)
+    assert estimate is not None
+    assert estimate.degrees_of_freedom == math.inf
 
 
 @pytest.mark.parametrize("studies", PATIENTS)

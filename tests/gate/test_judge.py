@@ -24,6 +24,7 @@ from pytest_retrieval_robust.gate.limits import Floor
 from pytest_retrieval_robust.gate.policy import Policy
 from pytest_retrieval_robust.gate.toml import read_policy
 from pytest_retrieval_robust.retrieval.curve import Curve
+from pytest_retrieval_robust.retrieval.intervals import proportion
 
 CASE = Case("ours-v2", "synthetic-cxr", "patches", 0.3, 0)
 
@@ -164,6 +165,7 @@ def test_a_named_model_at_chance_fails_before_any_floor(tmp_path: Path) -> None:
     assert [(str(verdict.gate), verdict.verdict) for verdict in judged] == [
         ("above_chance", "fail")
     ]
+    assert judged[0].case == CASE
     assert "weights may not have been loaded" in judged[0].sentence
 
 
@@ -180,6 +182,38 @@ def test_a_sentence_says_what_was_expected_and_got(tmp_path: Path) -> None:
         == "ours-v2 on synthetic-cxr, patches at level 0.3, seed 0, image-to-report: "
         "Recall@10 is 0.500, below the floor of 0.600."
     )
+
+
+@pytest.mark.parametrize(
+    ("recall", "ending"),
+    [
+        (0.3, " (95 % bounds 0.267 and 0.335), below the floor of 0.500."),
+        (0.9, " (95 % bounds 0.876 and 0.920), at least the floor of 0.500."),
+    ],
+)
+def test_a_sentence_has_the_bounds_that_decided(
+    tmp_path: Path, recall: float, ending: str
+) -> None:
+    text = '[[gate]]\nrecall = { 10 = 0.5 }\ndecide = "bound"\n'
+    [verdict] = Judge(policy(tmp_path, text)).cell(outcome(recall), outcome(0.9, 0.0))
+    assert verdict.sentence.endswith(f"is {recall:.3f}{ending}")
+
+
+def test_a_floor_that_is_reached_says_so(tmp_path: Path) -> None:
+    text = "[[gate]]\nrecall = { 10 = 0.4 }"
+    [verdict] = Judge(policy(tmp_path, text)).cell(outcome(0.5), outcome(0.9, 0.0))
+    assert verdict.sentence.endswith("is 0.500, at least the floor of 0.400.")
+
+
+def test_an_open_floor_says_how_many_more_queries_would_settle_it(
+    tmp_path: Path,
+) -> None:
+    text = '[[gate]]\nrecall = { 10 = 0.49 }\ndecide = "bound"\n'
+    [verdict] = Judge(policy(tmp_path, text)).cell(outcome(0.5), outcome(0.9, 0.0))
+    more = proportion(0.5, 500, 0.95).queries_to_clear(0.49, 0.95)
+    assert (verdict.verdict, verdict.more_queries) == ("inconclusive", more)
+    assert f"about {more} more queries would settle it" in verdict.sentence
+    assert verdict.confidence == 0.95
 
 
 def cost(relative: float, seconds: float = 0.01) -> CostMeasurement:
@@ -289,6 +323,34 @@ def test_curves_are_judged_over_their_levels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        ("retention = { 10 = 0.1 }", 0.5),
+        ("auc = { 10 = 0.1 }", 0.6),
+        ("half_level = { 10 = 0.1 }", 0.3),
+        ("slope = { 10 = -3.0 }", (0.4 - 0.8) / 0.3),
+    ],
+)
+@pytest.mark.parametrize("decide", ["point", "bound"])
+def test_a_curve_is_judged_in_the_direction_of_its_gate(
+    tmp_path: Path, limit: str, expected: float, decide: str
+) -> None:
+    text = f'[[gate]]\ndirection = "report-to-image"\n{limit}\ndecide = "{decide}"\n'
+    rules = Judge(policy(tmp_path, text))
+    clean, hidden = (
+        replace(outcome(0.9, level), report_to_image=scores(recall))
+        for level, recall in ((0.0, 0.8), (0.3, 0.4))
+    )
+    judged = [*rules.cell(hidden, clean), *rules.curve(Curve((clean, hidden)))]
+    [verdict] = [each for each in judged if each.verdict != "ungated"]
+    assert verdict.observed == pytest.approx(expected)
+    assert verdict.gate.direction == "report-to-image"
+    # Without ranks there are no bounds, so that they decide nothing.
+    assert verdict.verdict == ("pass" if decide == "point" else "inconclusive")
+    assert verdict.bounds is None
+
+
+@pytest.mark.parametrize(
     "limit", ["retention = { 10 = 0.8 }", "half_level = { 10 = 0.3 }"]
 )
 @pytest.mark.parametrize("clean", [0.0, 0.02])
@@ -301,6 +363,7 @@ def test_what_retrieves_nothing_keeps_nothing(
     judged = [*rules.cell(curve.outcomes[1], curve.clean), *rules.curve(curve)]
     (verdict,) = [each for each in judged if each.verdict != "ungated"]
     assert (verdict.verdict, verdict.observed) == ("fail", None)
+    assert verdict.gate.direction == "image-to-report"
     assert "better than chance with nothing hidden before its" in verdict.sentence
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from pytest_retrieval_robust.gate.paired_hits import DiscordantQueries, PairedHi
 from pytest_retrieval_robust.gate.pairing import matched
 from pytest_retrieval_robust.retrieval.bootstrap import Clusters
 from pytest_retrieval_robust.retrieval.intervals import paired_score_bounds
+from pytest_retrieval_robust.retrieval.paired_power import PairedSpread
 
 ERRORS = Errors(0.05, gates=3)
 
@@ -137,6 +139,41 @@ def test_a_difference_over_levels_has_the_bounds_of_its_standard_error() -> None
     assert difference.fails_at == pytest.approx(high, abs=0.2 * error)
     assert difference.queries == 400
     assert difference.spread is not None
+
+
+def test_parts_of_a_win_count_as_the_more_queries_the_less_they_vary() -> None:
+    """Of 120 queries one run finds 4 at one of three levels less, and 3 at two more."""
+    candidate = np.ones((120, 3))
+    baseline = np.ones((120, 3))
+    candidate[:4, 2] = 0
+    baseline[4:7, 1:] = 0
+    hits = PairedHits(candidate, baseline, Clusters.of(np.arange(120)))
+    difference = hits.over_levels("recall", [0.0, 0.2, 0.4], ERRORS)
+    parts = np.array([-1 / 3] * 4 + [2 / 3] * 3 + [0.0] * 113)
+    # A whole win, or a whole loss, of each with that probability.
+    of_whole = 10 / 3 / 120 - parts.mean() ** 2
+    worth = of_whole / parts.var()
+    wins, losses, queries = 2 * worth, 4 / 3 * worth, 120 * worth
+    expected = PairedSpread.of(wins, losses, 1 - 6 / 360, queries)
+    assert difference.spread is not None
+    assert astuple(difference.spread) == pytest.approx(astuple(expected))
+    low, _ = paired_score_bounds(wins, losses, queries, 0.05)
+    assert difference.passes_at <= low + 1e-12
+
+
+def test_patients_who_never_differ_bound_a_mean_as_students_deviate_does() -> None:
+    """30 equal queries of each of 12 patients are worth 12 queries, with 11 degrees."""
+    alike = np.ones((360, 2))
+    hits = PairedHits(alike, alike, Clusters.of(np.repeat(np.arange(12), 30)))
+    difference = hits.over_levels("recall", [0.0, 0.3], ERRORS)
+    wider = 30 * (stats.t.isf(0.05 / 3, 11) / stats.t.isf(0.05 / 3, 359)) ** 2
+    _, high = paired_score_bounds(0, 0, 360 / wider, 0.05 / 3)
+    assert difference.fails_at == pytest.approx(high, abs=1e-6)
+
+
+def test_the_loss_that_one_cell_tells_is_that_of_its_wins_and_losses() -> None:
+    difference = one_cell(7, 3, 20, 10).of_recall(ERRORS)
+    assert difference.spread == PairedSpread.of(7, 3, 23 / 40, 40)
 
 
 def test_mean_retention_is_the_share_of_the_clean_recall() -> None:

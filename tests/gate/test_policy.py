@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pytest_retrieval_robust.core.cases import Case, Plan
+from pytest_retrieval_robust.core.cases import DIRECTIONS, Case, Plan
 from pytest_retrieval_robust.core.catalogue import Catalogues
 from pytest_retrieval_robust.core.config_file import ConfigFile, read_config_file
 from pytest_retrieval_robust.core.errors import ConfigError
 from pytest_retrieval_robust.core.verdict import GateKey, GateKind
+from pytest_retrieval_robust.gate.plan import PlannedGate
 from pytest_retrieval_robust.gate.policy import Policy
 from pytest_retrieval_robust.gate.toml import read_policy
 from pytest_retrieval_robust.run.gate_names import check_names
@@ -225,6 +227,16 @@ def test_settings_are_inherited_from_the_broader_gate(tmp_path: Path) -> None:
     )
 
 
+def test_settings_of_one_direction_decide_nothing_in_the_other(
+    tmp_path: Path,
+) -> None:
+    text = '[[gate]]\ndirection = "report-to-image"\ndecide = "bound"\n'
+    rules = policy(tmp_path, f"{text}[[gate]]\nrecall = {{ 10 = 0.1 }}\n")
+    key = GateKey(GateKind.RECALL, 10)
+    decided = [rules.decision(CASE, each, key).by for each in DIRECTIONS]
+    assert decided == ["point", "bound"]
+
+
 def test_settings_alone_name_no_model(tmp_path: Path) -> None:
     rules = policy(tmp_path, '[[gate]]\nmodel = "tiny-*"\ndecide = "bound"')
     assert not rules.names("tiny-cxr-clip")
@@ -402,3 +414,119 @@ def test_the_name_of_a_locator_may_wait_for_its_run(tmp_path: Path) -> None:
         tmp_path, '[[gate]]\nmodel = "hf-org-name-main"\nrecall = { 10 = 0.1 }\n'
     )
     check_names(read_policy(file), PLAN, Catalogues(), file)
+
+
+EVERYTHING = """
+[[gate]]
+drift = { max = 1e-3 }
+
+[[gate]]
+model = "ours"
+recall = { 10 = 0.1 }
+breaking_share = { k = 10, quantile = 0.5, min = 0.1 }
+counterfactual = { kind = "negation", min = 0.7 }
+
+[[gate]]
+corruption = "*"
+mce = { k = 10, max = 1.05 }
+
+[[gate]]
+corruption = "blur"
+severity = 0.4
+counterfactual = { kind = "negation", min = 0.6 }
+"""
+PERTURBED = Plan(
+    ("ours",), ("d",), ("patches",), (0.0, 0.3), (0,), (10,), ("blur",), (), (0.0, 0.4)
+)
+
+
+def test_a_planned_gate_names_its_case_and_direction(tmp_path: Path) -> None:
+    clean = Case("ours", "d", "none", 0.0, 0)
+    recall = GateKey(GateKind.RECALL, 10, DIRECTIONS[0])
+    edits = GateKey(GateKind.COUNTERFACTUAL, name="negation")
+    error = GateKey(GateKind.MCE, 10, DIRECTIONS[0])
+    blurred = Case("ours", "d", "blur", 0.4, 0, "corruption")
+    expected = [
+        (Case("ours", "", "drift", 0.0, 0), GateKey(GateKind.DRIFT)),
+        (
+            Case("ours", "d", "breaking", 0.0, 0),
+            GateKey(GateKind.BREAKING_SHARE, 10),
+        ),
+        (Case("ours", "d", "*", 0.0, 0, "corruption"), error),
+        (clean, edits),
+        (Case("ours", "d", "patches", 0.0, 0), recall),
+        (Case("ours", "d", "patches", 0.3, 0), recall),
+        (blurred, edits),
+    ]
+    rules = policy(tmp_path, EVERYTHING)
+    assert rules.planned(PERTURBED) == [
+        PlannedGate(case, DIRECTIONS[0], gate) for case, gate in expected
+    ]
+    assert rules.cases_with_edits(PERTURBED, "ours", "d") == [clean, blurred]
+    assert rules.cases_with_edits(PERTURBED, "other", "d") == [
+        replace(blurred, model="other")
+    ]
+
+
+def test_the_order_of_a_tables_lines_is_no_part_of_its_hash(tmp_path: Path) -> None:
+    lines = ['model = "ours"', "recall = { 10 = 0.1 }"]
+    forth, back = (
+        policy(tmp_path, "\n".join(["[[gate]]", *each])).sha256
+        for each in (lines, lines[::-1])
+    )
+    assert forth == back
+
+
+def test_severities_that_were_typed_leave_gates_out(tmp_path: Path) -> None:
+    text = '[[gate]]\ncorruption = "blur"\nseverity = 0.2\nrecall = { 10 = 0.1 }\n'
+    rules = policy(tmp_path, text)
+    rules.check(PERTURBED, severities_typed=True)
+    assert rules.unmeasured_levels(PERTURBED, "corruption") == [0.2]
+    for levels_typed in (False, True):
+        with pytest.raises(ConfigError, match=r"got severity=0\.2"):
+            rules.check(PERTURBED, levels_typed=levels_typed)
+
+
+@pytest.mark.parametrize("model", ["ours", "our*"])
+def test_a_gate_names_a_model_exactly_or_by_a_glob(tmp_path: Path, model: str) -> None:
+    rules = policy(tmp_path, f'[[gate]]\nmodel = "{model}"\nrecall = {{ 10 = 0.1 }}')
+    assert rules.names("ours")
+    assert not rules.names("other")
+    assert rules.names_exactly("ours") is (model == "ours")
+    assert not rules.names_exactly("other")
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_metrics_have_bounds_where_their_own_gates_ask_for_them(
+    tmp_path: Path, direction: str
+) -> None:
+    text = (
+        "[[gate]]\nlevel = 0.1\nmetric = { mrr = 0.5 }\n"
+        f'[[gate]]\ndirection = "{direction}"\nlevel = 0.3\n'
+        'metric = { ndcg = 0.5 }\ndecide = "bound"\n'
+    )
+    rules = policy(tmp_path, text)
+    assert rules.metrics == ("mrr", "ndcg")
+    assert rules.metrics_with_bounds(PLAN) == {"ndcg"}
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_a_contradiction_is_found_in_either_direction(
+    tmp_path: Path, direction: str
+) -> None:
+    tables = [
+        f'[[gate]]\nmodel = "{model}"\ndirection = "{direction}"\n'
+        f"recall = {{ 10 = {floor} }}\n"
+        for model, floor in (("tiny*", 0.1), ("*clip", 0.2))
+    ]
+    with pytest.raises(ConfigError, match="equally specific"):
+        policy(tmp_path, "".join(tables)).check(PLAN)
+
+
+def test_a_table_at_a_level_is_not_idle_where_its_limit_is_over_all(
+    tmp_path: Path,
+) -> None:
+    rules = policy(tmp_path, "[[gate]]\nlevel = 0.1\nauc = { 10 = 0.1 }\n")
+    planned = rules.planned(PLAN)
+    assert [gate.case.level for gate in planned] == [0.3]
+    assert rules.idle(planned, PLAN) == 0

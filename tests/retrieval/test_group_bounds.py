@@ -59,6 +59,20 @@ def test_a_group_of_one_patient_says_nothing() -> None:
     assert retention_bounds(hits, hits, first, 0.05) == (0.0, math.inf)
 
 
+def test_two_patients_bound_a_retention_where_the_error_is_large() -> None:
+    [group] = members([0] * 20, [0] * 10 + [1] * 10)
+    hidden = np.array([1.0] * 9 + [0.0] + [1.0] * 9 + [0.0])
+    low, high = retention_bounds(np.ones(20), hidden, group, 0.4)
+    assert 0 < low < 0.9 < high < math.inf
+
+
+def test_a_group_that_finds_nothing_keeps_nothing_for_certain() -> None:
+    [group] = members([0] * 20, list(range(20)))
+    nothing = np.zeros(20)
+    low, high = retention_bounds(nothing, nothing, group, 0.49)
+    assert low == 0 < high < math.inf
+
+
 def naive_correlation(
     hits: Floats, a: Members, b: Members, patients: list[int]
 ) -> float:

@@ -83,6 +83,18 @@ def test_p_values_are_those_of_every_sign_of_the_patients(seed: int) -> None:
         assert pairs.adjusted_p[pair] == pytest.approx(adjusted[pair], abs=MONTE_CARLO)
 
 
+def test_a_pair_is_told_apart_only_if_every_more_distant_one_is() -> None:
+    for seed in range(20):
+        scores = scores_of(seed, 60, 5)
+        pairs = compare_all(scores, alone(60), flips=200)
+        differences = scores[:, :, None] - scores[:, None, :]
+        reaches = np.sqrt((differences**2).sum(axis=0))
+        above = np.triu_indices(5, 1)
+        distances = np.abs(differences.sum(axis=0))[above] / reaches[above]
+        adjusted = pairs.adjusted_p[above][np.argsort(-distances, kind="stable")]
+        assert (np.diff(adjusted) >= 0).all()
+
+
 def test_models_far_apart_have_one_rank_each_and_equal_ones_have_all() -> None:
     rng = np.random.default_rng(0)
     far = np.column_stack([rng.random(800) < share for share in (0.9, 0.6, 0.3)])

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from math import fsum
 from threading import Event
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -113,8 +114,9 @@ class Lanes:
 
     def timing(self, cell: Cell, encoded: int, images: int) -> Timing:
         """The time of a cell of which this run encoded `encoded` of `images` images."""
-        encode_seconds = sum(lane.encoding[cell].seconds for lane in self._lanes)
-        occlude_seconds = sum(lane.occluding[cell].seconds for lane in self._lanes)
+        # Without lanes, since all came from the store, it is 0.0 all the same.
+        encode_seconds = fsum(lane.encoding[cell].seconds for lane in self._lanes)
+        occlude_seconds = fsum(lane.occluding[cell].seconds for lane in self._lanes)
         speed = None
         if encoded:
             # Devices work side by side, so their speeds add up.

@@ -187,8 +187,8 @@ class Loader:
 
 
 def give_memory_back() -> None:
-    """Give unused memory back to all devices that may have been used."""
+    """Give unused memory back to the system, and to all devices that may have been used."""
     from ...core.memory import give_memory_back as give_back
 
-    for device in ("cuda", "mps"):
+    for device in ("cpu", "cuda", "mps"):
         give_back(device)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -137,6 +138,11 @@ class Measurer:
 
     # What was measured, for the verdict and for test reports
 
+    @property
+    def outcomes(self) -> Mapping[Case, Outcome]:
+        """The outcomes that tests have asked for, as they come."""
+        return MappingProxyType(self._outcomes)
+
     def sweep_of(self, model: str, dataset: str) -> SweepResult | RobustError | None:
         """The sweep of a model and data set, or its error; None before it was begun."""
         return self._sweeps.get((model, dataset))
@@ -189,6 +195,8 @@ class Measurer:
             self._samples.keep(model, dataset, result)
         if self._state.embeddings is not None:
             self._state.embeddings.prune()
+        # What was gathered of the cells is free now, in pieces all over the heap.
+        give_memory_back()
         return result
 
     def _run_sweep(self, model: str, dataset: str) -> SweepResult:
