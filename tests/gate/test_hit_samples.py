@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pytest_retrieval_robust.core.cases import DIRECTIONS
-from pytest_retrieval_robust.gate import hit_samples
+from pytest_retrieval_robust.gate import evidence, hit_samples
 from pytest_retrieval_robust.gate.curve_intervals import curve_intervals
 from pytest_retrieval_robust.gate.curve_statistics import (
     STATISTICS,
@@ -41,15 +41,15 @@ def made(folder: Path, studies: int) -> Made:
     return make_run(folder, studies=studies, shift=40, seeds=(0, 1, 2))
 
 
-def retention_alone(evidence: Evidence, curve: Curve) -> Estimate:
+def retention_alone(known: Evidence, curve: Curve) -> Estimate:
     """By the samples of the whole curve, without a look at others."""
-    samples = evidence.samples(curve.outcomes, DIRECTIONS[0], [10])
+    samples = known.samples(curve.outcomes, DIRECTIONS[0], [10])
     assert samples is not None
     values = statistic("retention", curve.levels, samples[:, :, 0])
     recalls = np.array([[outcome.recall(10) for outcome in curve.outcomes]])
     value = float(statistic("retention", curve.levels, recalls)[0])
     queries = curve.clean.image_to_report.queries
-    clusters = evidence.clusters(curve.clean.case.dataset, DIRECTIONS[0], queries)
+    clusters = known.clusters(curve.clean.case.dataset, DIRECTIONS[0], queries)
     return estimate_of(value, values, clusters.patient_sizes, 0.95)
 
 
@@ -70,8 +70,9 @@ def test_retention_is_the_same_whatever_is_resampled_with_it(
             assert estimate == retention_alone(run.evidence, cell)
 
 
+@pytest.mark.parametrize("cells_ahead", [1, 2])
 def test_cells_that_are_expected_are_resampled_with_the_first_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cells_ahead: int
 ) -> None:
     columns_per_look = []
 
@@ -84,13 +85,15 @@ def test_cells_that_are_expected_are_resampled_with_the_first_one(
         return resampled_counts(hits, pseudo, clusters)
 
     monkeypatch.setattr(hit_samples, "resampled_counts", noted)
+    monkeypatch.setattr(evidence, "CELLS_AHEAD", cells_ahead)
     run = make_run(tmp_path, 40, levels=(0.0, 0.1, 0.2, 0.3)).run
     run.evidence.expect(run.measured.outcomes)
     [curve] = run.measured.curves
-    for last in curve.outcomes[1:]:
+    # Two are asked for, and the third one would be next.
+    for last in curve.outcomes[1:3]:
         cell = Curve((curve.clean, last))
         run.evidence.of_curve(cell, DIRECTIONS[0], 10, "retention", 0.95)
-    assert columns_per_look == [4]
+    assert columns_per_look == [2 + cells_ahead]
 
 
 def test_each_query_is_resampled_alone_where_patients_are_unknown(
@@ -104,10 +107,10 @@ def test_each_query_is_resampled_alone_where_patients_are_unknown(
         def of_dataset(self, _: str) -> None:
             return None
 
-    evidence = Evidence(RanksAlone())
+    alone = Evidence(RanksAlone())
     [curve] = made.run.measured.curves
-    estimate = evidence.of_curve(curve, DIRECTIONS[0], 10, "retention", 0.95)
-    assert estimate == retention_alone(evidence, curve)
+    estimate = alone.of_curve(curve, DIRECTIONS[0], 10, "retention", 0.95)
+    assert estimate == retention_alone(alone, curve)
     assert estimate is not None
     assert estimate.degrees_of_freedom == math.inf
 

@@ -367,6 +367,15 @@ def test_what_retrieves_nothing_keeps_nothing(
     assert "better than chance with nothing hidden before its" in verdict.sentence
 
 
+@pytest.mark.parametrize("kind", ["auc", "half_level", "slope"])
+def test_one_level_alone_is_no_curve(tmp_path: Path, kind: str) -> None:
+    rules = Judge(policy(tmp_path, f"[[gate]]\n{kind} = {{ 10 = 0.1 }}"))
+    [verdict] = rules.curve(Curve((outcome(0.8, 0.0),)))
+    assert (verdict.verdict, verdict.observed) == ("inconclusive", None)
+    assert (verdict.case.level, verdict.limit) == (0.0, 0.1)
+    assert "takes two levels or more" in verdict.sentence
+
+
 def test_a_curve_at_chance_has_no_half_level() -> None:
     curve = Curve((outcome(0.02, 0.0), outcome(0.0, 0.3)))
     assert curve.half_level(10) is None
