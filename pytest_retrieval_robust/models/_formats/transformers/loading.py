@@ -18,6 +18,7 @@ from ..._files.checkpoint import (
 )
 from ..._files.hub_cache import cached_folder
 from ..._files.inputs import inputs_digest
+from ..._files.layers import require_few_layers
 from ..._files.tokenizer import require_fit
 from ..._files.weight_checks import is_harmless, is_temperature
 from ..._files.weight_sets import wanted_set
@@ -61,6 +62,7 @@ def load_pretrained(
     # Before the weights, which may be gigabytes.
     require_places(checkpoint)
     require_fixed_square(name, config)
+    checkpoint.read("configuration", lambda: require_few_layers(name, config.to_dict()))
     checkpoint.read("configuration", lambda: require_dual_encoder(name, config))
     whole = whole_model(checkpoint)
     overrides = checked_overrides(name, request.options.get("preprocessing", {}))
