@@ -29,6 +29,7 @@ from pytest_retrieval_robust.run.xdist import folder as store
 from pytest_retrieval_robust.run.xdist.notice_board import NoticeBoard
 
 from ..conftest import Run
+from ..forked_runs import forked_pytest
 from ..saved_runs import Made, make_run, with_search
 
 posix = pytest.mark.skipif(os.name != "posix", reason="FIFOs, fork, process ids")
@@ -543,8 +544,9 @@ def test_a_full_temporary_folder_is_a_usage_error(
 ) -> None:
     pytester.makepyfile(full=REFUSE)
     pytester.makepyfile(test_mine="def test_it(outcome):\n    pass\n")
-    result = pytester.runpytest_subprocess(
-        "-p", "full", "--robust-models=tiny-cxr-clip", *workers
+    # Not in this process, which would keep the hook.
+    result = forked_pytest(
+        pytester.path, "-p", "full", "--robust-models=tiny-cxr-clip", *workers
     )
     assert result.ret == 4
     output = result.stdout.str() + result.stderr.str()

@@ -14,6 +14,7 @@ from pytest_retrieval_robust.core.catalogue import Catalogues
 from pytest_retrieval_robust.measure.pairs import pairs_of
 
 from ..conftest import ANY_MODEL, SMALL, THREE_LINES, Run
+from ..forked_runs import forked_pytest
 
 CELLS = [
     "test_recall_under_occlusion[tiny-cxr-clip-synthetic-cxr-patches-level0.00-seed0]"
@@ -644,7 +645,8 @@ def test_an_interrupted_run_is_no_whole_one(pytester: pytest.Pytester) -> None:
             "    if outcome.case.level: raise KeyboardInterrupt\n    assert",
         )
     )
-    result = pytester.runpytest_subprocess(*SMALL, "--robust-results=out")
+    # Not in this process: pytester would pass the interrupt on.
+    result = forked_pytest(pytester.path, *SMALL, "--robust-results=out")
     assert result.ret == 2
     result.stdout.fnmatch_lines(
         ["*RELEASE GATE: FAILED because the run was interrupted"]

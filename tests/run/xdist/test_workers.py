@@ -1,5 +1,5 @@
-"""Runs under pytest-xdist as a user meets them, on the embedded model;
-`test_scheduling` has the details.
+"""Runs under pytest-xdist as a user meets them, on the embedded model: once with workers that
+are started, otherwise with forked ones. `test_scheduling` has the details.
 """
 
 from __future__ import annotations
@@ -206,6 +206,7 @@ def run_dying(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Dyi
     return run
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_a_worker_that_dies_fails_the_gate_and_the_other_models_are_measured(
     run_dying: Dying, pytester: pytest.Pytester
 ) -> None:
@@ -236,6 +237,7 @@ def test_a_worker_that_dies_fails_the_gate_and_the_other_models_are_measured(
     ]
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_without_further_workers_a_death_still_ends_in_a_verdict(
     run_dying: Dying,
 ) -> None:
@@ -246,12 +248,14 @@ def test_without_further_workers_a_death_still_ends_in_a_verdict(
     )
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_a_usage_error_reads_the_same_under_xdist(run_suite: Run) -> None:
     result = run_suite("-n", "2", "--robust-models=tiny-cxr-clop")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*Did you mean 'tiny-cxr-clip'*"])
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_a_foreign_suite_on_two_workers_hears_nothing_of_us(
     pytester: pytest.Pytester,
 ) -> None:
