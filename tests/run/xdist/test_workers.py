@@ -144,6 +144,7 @@ def summary(result: pytest.RunResult) -> list[str]:
     ]
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_two_workers_load_each_model_once_and_save_and_say_what_one_process_does(
     pytester: pytest.Pytester,
 ) -> None:
@@ -188,6 +189,21 @@ def test_two_workers_load_each_model_once_and_save_and_say_what_one_process_does
     assert pages[0] == pages[1]
     assert re.findall('<h3 class="sheet"><bdi>(.*?)</bdi>', pages[0]) == list(NAMES)
     assert pages[0].count("<img") >= 2 * 2 * len(NAMES)
+
+
+def test_a_worker_that_is_started_saves_and_says_what_one_process_does(
+    run_suite: Run, pytester: pytest.Pytester
+) -> None:
+    """It imports all that it needs, and is told the options of a run by messages alone."""
+    results = [
+        run_suite("--robust-results=alone"),
+        run_suite("--robust-results=spread", "-n1"),
+    ]
+    alone, spread = (pytester.path / name for name in ("alone", "spread"))
+    assert [result.ret for result in results] == [0, 0]
+    assert summary(results[0]) == summary(results[1])
+    assert saved(spread) == saved(alone)
+    assert (spread / "ranks.npz").read_bytes() == (alone / "ranks.npz").read_bytes()
 
 
 Dying = Callable[..., pytest.RunResult]
