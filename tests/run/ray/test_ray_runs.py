@@ -148,7 +148,6 @@ def test_a_run_is_the_same_although_a_node_is_lost_that_does_not_see_the_store(
     cache = {CACHE_VARIABLE: str(folder / "cache-of-local")}
     alone = ranks_of(forked_pytest(folder, *OPTIONS, variables=cache), folder)
 
-
     def on_the_cluster() -> int:
         with cluster_of_two() as address:
             actors = ("--robust-engine=ray", f"--robust-ray-address={address}")
