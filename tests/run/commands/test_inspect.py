@@ -187,15 +187,7 @@ def test_inspect_of_a_data_set_that_a_conftest_registers(
             "*L images: 3",
         ]
     )
-    missing = pytester.run(
-        sys.executable,
-        "-m",
-        "pytest_retrieval_robust",
-        "inspect",
-        "mine2",
-        "--tests",
-        ".",
-    )
+    missing = forked_command(pytester.path, "inspect", "mine2", "--tests", ".")
     assert missing.ret != 0
 
 
