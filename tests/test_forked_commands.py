@@ -29,7 +29,9 @@ def test_how_a_command_ends_is_told(code: str, status: int, tmp_path: Path) -> N
     assert ("ZeroDivisionError" in done.printed) == (code == "1 / 0")
 
 
-def test_what_a_command_writes_is_noted_and_what_it_reads_is_not(tmp_path: Path) -> None:
+def test_what_a_command_writes_is_noted_and_what_it_reads_is_not(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "read").write_text("")
     code = "import os; open('read'); os.mkdir('made'); open('made/file', 'a')"
     done = forked_commands.run(["python", "-c", code], tmp_path)
