@@ -21,7 +21,11 @@ def test_a_command_has_its_own_arguments_environment_and_folder(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("code", "status"),
-    [("1 / 0", 1), ("raise SystemExit(3)", 3), ("import os; os.abort()", -6)],
+    [
+        ("1 / 0", 1),
+        ("raise SystemExit(3)", 3),
+        ("import os; os.kill(os.getpid(), 9)", -9),
+    ],
 )
 def test_how_a_command_ends_is_told(code: str, status: int, tmp_path: Path) -> None:
     done = forked_commands.run(["python", "-c", code], tmp_path)
