@@ -44,8 +44,8 @@ from pytest_retrieval_robust.occluders.area.patches import Patches
 from ... import forked_commands
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-IMAGES = 12
-SIZE = 5
+IMAGES = 20
+SIZE = 8
 """Images per batch."""
 CELLS = tuple(
     (Cell("patches", level, 0), load_occluder("patches")) for level in (0.2, 0.5)
