@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -23,6 +22,7 @@ from pytest_retrieval_robust.measure.sweep.run import run_sweep
 from pytest_retrieval_robust.occluders.guided._greedy import CERTAIN
 from pytest_retrieval_robust.retrieval.ranking._exact import plain_sums
 
+from .. import forked_commands
 from ..measure.sweep.test_sweep import RECORDS, Pixels
 from .sweeps import encoder_of
 
@@ -91,18 +91,15 @@ OLDER = ("default", "high", "medium", "older")
 
 
 @pytest.fixture(scope="module")
-def come_back() -> subprocess.CompletedProcess[str]:
+def come_back() -> str:
     """What the processes of all settings print."""
-    command = [sys.executable, "-c", SCRIPT, *SETTINGS.values()]
-    return subprocess.run(command, check=True, capture_output=True, text=True)
+    command = ["python", "-c", SCRIPT, *SETTINGS.values()]
+    return forked_commands.run(command, Path.cwd()).printed
 
 
 @pytest.mark.parametrize("setting", SETTINGS if HAS_NEWER else OLDER)
-def test_whatever_was_set_comes_back(
-    setting: str, come_back: subprocess.CompletedProcess[str]
-) -> None:
-    lines = come_back.stdout.splitlines()
-    assert f"comes back: {SETTINGS[setting]}" in lines, come_back.stderr
+def test_whatever_was_set_comes_back(setting: str, come_back: str) -> None:
+    assert f"comes back: {SETTINGS[setting]}" in come_back.splitlines(), come_back
 
 
 def _settings() -> tuple[str, str]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pytest_retrieval_robust.core.calling import encode_images
+from pytest_retrieval_robust.core.cases import Cell
 from pytest_retrieval_robust.core.errors import (
     ModelError,
 )
@@ -33,6 +34,12 @@ from pytest_retrieval_robust.retrieval.ranking import positive_ranks_both
 from ..device_errors import AcceleratorError
 from ..measure.sweep.test_sweep import RECORDS, Pixels
 from .sweeps import CELLS, encoder_of, ranks
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> dict[Cell, bytes]:
+    """The ranks where memory suffices."""
+    return ranks(run_sweep(encoder_of(Pixels), pairs_of(RECORDS), CELLS, (1,)))
 
 
 @pytest.mark.parametrize(
@@ -59,7 +66,7 @@ from .sweeps import CELLS, encoder_of, ranks
     ids=lambda error: str(error)[:40],
 )
 def test_memory_that_runs_out_in_any_way_halves_what_is_encoded(
-    error: Exception,
+    error: Exception, undisturbed: dict[Cell, bytes]
 ) -> None:
     class Small(Pixels):
         failures = 0
@@ -81,9 +88,7 @@ def test_memory_that_runs_out_in_any_way_halves_what_is_encoded(
     assert is_out_of_memory(error)
     model = encoder_of(Small)
     result = run_sweep(model, pairs_of(RECORDS), CELLS, (1,))
-    assert ranks(result) == ranks(
-        run_sweep(encoder_of(Pixels), pairs_of(RECORDS), CELLS, (1,))
-    )
+    assert ranks(result) == undisturbed
     in_the_sweep = Small.failures
     assert in_the_sweep <= 2 * 4  # 30, 15, 7, and then 3 images, and reports, at a time
     find_breaking(model, RECORDS, k=3, grid=4, images=9)

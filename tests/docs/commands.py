@@ -6,8 +6,6 @@ import contextlib
 import io
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import cache
 
@@ -16,6 +14,7 @@ import pytest
 from pytest_retrieval_robust.__main__ import main
 from pytest_retrieval_robust.run.options import OPTIONS
 
+from .. import forked_commands
 from .pages import ROOT
 
 OURS = ("python", "-m", "pytest_retrieval_robust")
@@ -92,10 +91,9 @@ def flags_of(text: str) -> set[str]:
 @cache
 def flags_of_pytest() -> set[str]:
     """Those of pytest, its plugins and this one, whose own are not only described."""
-    command = [sys.executable, "-m", "pytest", "--help", "-p", "no:cacheprovider"]
-    shown = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
+    asked = forked_commands.run(["pytest", "--help", "-p", "no:cacheprovider"], ROOT)
+    assert asked.status == 0
+    shown = asked.printed
     others = {flag for flag in flags_of(shown) if not flag.startswith("--robust-")}
     return others | {option.flag for option in OPTIONS}
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +10,7 @@ import pytest
 
 from pytest_retrieval_robust.run.commands.init import suite_folder
 
+from .. import forked_commands
 from ..datasets.files import trees, trees_beyond
 from .pages import ROOT, block
 
@@ -136,15 +134,7 @@ def _measured(folder: Path) -> str:
     options = ("gate/", *SMALL, *SEARCH, "-p", "no:cacheprovider")
     first = [*options, "--robust-results=baseline"]
     second = [*options, "--robust-results=candidate", "--robust-baseline=baseline"]
-    # One process: importing torch takes longer than measuring.
-    script = f"import pytest; pytest.main({first}); pytest.main({second})"
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout + done.stderr
+    runs = [
+        forked_commands.run(["pytest", *words], folder) for words in (first, second)
+    ]
+    return "".join(ended.printed for ended in runs)

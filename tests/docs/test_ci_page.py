@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,7 +19,9 @@ import pytest
 
 from pytest_retrieval_robust import __version__, load_dataset
 
+from .. import forked_commands
 from ..conftest import THREE_LINES
+from ..forked_commands import Ended
 from . import pages
 from .commands import commands, unknown_options
 from .pages import ROOT
@@ -30,7 +33,6 @@ GATE, BASELINE = (
     for name in ("release-gate.yml", "robustness-baseline.yml")
 )
 WORKFLOWS = [GATE, BASELINE]
-Done = subprocess.CompletedProcess[str]
 Judge = Callable[[Path, str, str], pytest.RunResult]
 GITHUBS_BASH = ("bash", "--noprofile", "--norc", "-eo", "pipefail")
 """How a step with `shell: bash` is run."""
@@ -382,19 +384,22 @@ def write_project(folder: Path, policy: str) -> None:
     (gate / "robust.toml").write_text(policy)
 
 
+def words_of_the_step(workflow: Path) -> list[str]:
+    """The one command of the step that judges, whose status is the step's."""
+    program, *words = shlex.split(step(workflow, JUDGE)["run"].replace("\\\n", " "))
+    assert program == "pytest"
+    assert {"&&", "||", ";", "|", "&"}.isdisjoint(words)
+    return words
+
+
 @pytest.fixture
 def judge(pytester: pytest.Pytester) -> Judge:
     """Run the command of a workflow's step in this process, which takes a tenth of the time."""
 
     def run(workflow: Path, options: str, policy: str) -> pytest.RunResult:
         write_project(pytester.path, policy)
-        # One command, whose status is the step's.
-        program, *words = shlex.split(step(workflow, JUDGE)["run"].replace("\\\n", " "))
-        assert program == "pytest"
-        assert {"&&", "||", ";", "|", "&"}.isdisjoint(words)
-        return pytester.runpytest_inprocess(
-            *words, *shlex.split(options), "-p", "no:cacheprovider"
-        )
+        words = [*words_of_the_step(workflow), *shlex.split(options)]
+        return pytester.runpytest_inprocess(*words, "-p", "no:cacheprovider")
 
     return run
 
@@ -417,35 +422,50 @@ def saved(folder: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.fixture
-def passed(judge: Judge, pytester: pytest.Pytester) -> Path:
-    """The project after a smoke run of the baseline's step that passed."""
-    done = judge(BASELINE, SMOKE, policy_of("tiny-cxr-clip"))
-    assert done.ret == 0, done.stdout.str() + done.stderr.str()
-    return pytester.path
+def after_the_baselines_step(folder: Path, policy: str) -> Ended:
+    """A smoke run in a process of its own, whose project stays for other tests."""
+    write_project(folder, policy)
+    words = ["pytest", *words_of_the_step(BASELINE), *shlex.split(SMOKE)]
+    return forked_commands.run([*words, "-p", "no:cacheprovider"], folder)
 
 
 @pytest.fixture(scope="module")
-def failed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
-    """The same by bash, as GitHub runs the step, with a floor that is too high."""
+def passed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project after the baseline's step has passed."""
+    folder = tmp_path_factory.mktemp("passed")
+    done = after_the_baselines_step(folder, policy_of("tiny-cxr-clip"))
+    assert done.status == 0, done.printed
+    return folder
+
+
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
+    """The same with a floor that is too high."""
     folder = tmp_path_factory.mktemp("failed")
-    write_project(folder, policy_of("tiny-cxr-clip", floor=0.99))
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTEST_ADDOPTS": f"{SMOKE} -p no:cacheprovider",
-        "HF_HUB_OFFLINE": "1",
-        "OMP_NUM_THREADS": "1",
-    }
+    policy = policy_of("tiny-cxr-clip", floor=0.99)
+    return folder, after_the_baselines_step(folder, policy)
+
+
+PYTEST = f"#!{sys.executable} -S\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\nsys.exit(3)\n"
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_bash_runs_the_steps_one_command_and_hands_its_status_on(
+    workflow: Path, tmp_path: Path
+) -> None:
+    """With a pytest that prints its words: `failed` and `judge` run them in this process."""
+    program = tmp_path / "pytest"
+    program.write_text(PYTEST)
+    program.chmod(0o755)
     done = subprocess.run(
-        [*GITHUBS_BASH, "-c", step(BASELINE, JUDGE)["run"]],
-        cwd=folder,
-        env=environment,
+        [*GITHUBS_BASH, "-c", step(workflow, JUDGE)["run"]],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         check=False,
     )
-    return folder, done
+    assert done.returncode == 3
+    assert json.loads(done.stdout) == words_of_the_step(workflow)
 
 
 def test_the_baselines_step_writes_all_that_is_uploaded(passed: Path) -> None:
@@ -458,9 +478,9 @@ def test_the_baselines_step_writes_all_that_is_uploaded(passed: Path) -> None:
     assert (passed / "results/junit.xml").read_text().count("<testcase") == 2
 
 
-def test_a_failed_step_leaves_its_results(failed: tuple[Path, Done]) -> None:
+def test_a_failed_step_leaves_its_results(failed: tuple[Path, Ended]) -> None:
     folder, done = failed
-    assert done.returncode == 1
+    assert done.status == 1
     assert [
         path
         for path in uploaded(BASELINE, "robustness-results", folder)
@@ -471,13 +491,11 @@ def test_a_failed_step_leaves_its_results(failed: tuple[Path, Done]) -> None:
     assert "below the floor of 0.990" in junit
 
 
-def test_nothing_of_a_patient_is_uploaded_or_logged(failed: tuple[Path, Done]) -> None:
+def test_nothing_of_a_patient_is_uploaded_or_logged(failed: tuple[Path, Ended]) -> None:
     folder, done = failed
     files = (folder / "results").iterdir()
-    written = (
-        done.stdout
-        + done.stderr
-        + "".join(path.read_bytes().decode("latin-1") for path in files)
+    written = done.printed + "".join(
+        path.read_bytes().decode("latin-1") for path in files
     )
     dataset = load_dataset("synthetic-cxr")
     for index in range(24):
@@ -487,7 +505,7 @@ def test_nothing_of_a_patient_is_uploaded_or_logged(failed: tuple[Path, Done]) -
 
 
 def test_one_changed_number_is_another_policy(
-    passed: Path, failed: tuple[Path, Done]
+    passed: Path, failed: tuple[Path, Ended]
 ) -> None:
     assert saved(passed)["gates_sha256"] != saved(failed[0])["gates_sha256"]
 
@@ -499,8 +517,10 @@ def test_a_wrong_policy_is_exit_4(judge: Judge, pytester: pytest.Pytester) -> No
     assert not (pytester.path / "results/run.json").exists()
 
 
-def test_a_smoke_run_is_refused_as_baseline(passed: Path, judge: Judge) -> None:
-    (passed / "results").rename(passed / "baseline")
+def test_a_smoke_run_is_refused_as_baseline(
+    passed: Path, judge: Judge, pytester: pytest.Pytester
+) -> None:
+    shutil.copytree(passed / "results", pytester.path / "baseline")
     done = judge(GATE, SMOKE, policy_of("tiny-cxr-clip"))
     assert done.ret == 1
     assert "--robust-limit 24" in done.stdout.str()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from .pages import FIRST_HOUR, ROOT, block, blocks_of, read
 from .test_console_blocks import check_pip
 from .walk import Done, Typed, Walk, first_difference, typed_in, write_file
 
+TEMPORARY = Path(tempfile.gettempdir())
 PACKAGE = Path(pytest_retrieval_robust.__file__).parent
 
 
@@ -100,6 +103,18 @@ def test_nothing_is_left_when_the_cache_folder_is_removed(taken: Taken) -> None:
     """The last page removes it, as after an uninstall."""
     assert [path for path in taken.walk.home.rglob("*") if path.is_file()] == []
     assert taken.beside_the_package == frozenset()
+
+
+def test_nothing_is_written_elsewhere(taken: Taken) -> None:
+    """Not even to caches whose folders other libraries chose when they were imported."""
+    allowed = (taken.walk.project, taken.walk.home, Path(os.devnull), TEMPORARY)
+    written = [path for done in taken.walk.done for path in done.written]
+    assert any(path.is_relative_to(taken.walk.home) for path in written)
+    assert [
+        path
+        for path in written
+        if not any(map(path.is_relative_to, allowed)) and ".pyc" not in path.name
+    ] == []
 
 
 def test_every_page_is_short() -> None:

@@ -8,24 +8,21 @@ behind a command for its exit status.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
+from .. import forked_commands
 from .pages import FIRST_HOUR, ROOT, Block, blocks_of, read
 
 _NOT_RUN = re.compile(r"(pip|source|python -m venv) ")
 """Commands that make or change an environment: only their words are checked."""
 _FILES = ("python", "toml", "ini")
-_FORKED = ("pytest", "python", "retrieval-robust")
 _FILE_NAME = re.compile(r"# (?P<name>[\w./-]+\.\w+)(?P<added>, at the end)?")
 _STATUS = re.compile(r"# .*\bexit (\d)")
 _MOVING = re.compile(r"[▁▂▃▄▅▆▇█]+|\d*\.?\d+-\d*\.?\d+")
@@ -71,6 +68,8 @@ class Done:
     typed: Typed
     status: int
     printed: str
+    written: frozenset[Path] = frozenset()
+    """Files that Python opened for writing, and folders that it made."""
 
 
 @dataclass
@@ -83,23 +82,23 @@ class Walk:
 
     def take(self, pages: Sequence[str] = FIRST_HOUR) -> None:
         """Do the pages."""
-        with _process(self._environment) as process:
-            for page in pages:
-                for block in blocks_of(page, read(page)):
-                    self._do(block, process)
+        for page in pages:
+            for block in blocks_of(page, read(page)):
+                self._do(block)
 
-    def _do(self, block: Block, process: subprocess.Popen[str]) -> None:
+    def _do(self, block: Block) -> None:
         if block.language in _FILES:
             write_file(block, self.project)
         if block.language != "console":
             return
         for typed in typed_in(block):
             if typed.is_run:
-                self.done.append(self._run(typed, process))
+                self.done.append(self._run(typed))
 
-    def _run(self, typed: Typed, process: subprocess.Popen[str]) -> Done:
-        if typed.words[0] in _FORKED:
-            return _asked(process, typed, self.project)
+    def _run(self, typed: Typed) -> Done:
+        if typed.words[0] in forked_commands.PROGRAMS:
+            ended = forked_commands.run(typed.words, self.project, self._environment)
+            return Done(typed, ended.status, ended.printed, ended.written)
         done = subprocess.run(
             typed.line,
             shell=True,
@@ -124,6 +123,7 @@ class Walk:
             "HOME": str(self.home),
             "HF_HUB_OFFLINE": "1",
             "OMP_NUM_THREADS": "1",
+            "TOKENIZERS_PARALLELISM": "false",
             "COLUMNS": "80",
             "PYTHONPATH": str(ROOT),
         }
@@ -144,34 +144,6 @@ def typed_in(block: Block) -> Iterator[Typed]:
     for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
         line, *shown = part.splitlines()
         yield Typed(block, line, tuple(shown))
-
-
-@contextmanager
-def _process(environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.docs.typing_process"],
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        yield process
-        _pipe(process.stdin).close()
-
-
-def _asked(process: subprocess.Popen[str], typed: Typed, folder: Path) -> Done:
-    asked = {"words": typed.words, "folder": str(folder)}
-    _pipe(process.stdin).write(json.dumps(asked) + "\n")
-    _pipe(process.stdin).flush()
-    answer = json.loads(_pipe(process.stdout).readline())
-    return Done(typed, answer["status"], answer["printed"])
-
-
-def _pipe(pipe: IO[str] | None) -> IO[str]:
-    assert pipe is not None
-    return pipe
 
 
 def first_difference(shown: Sequence[str], printed: str) -> str | None:

@@ -28,6 +28,7 @@ VARIANTS = (
     "cxrclip_swin",
     "cxr_repair",
 )
+_PART = 2**16
 _CONSTANT_INTEGERS = {"num_batches_tracked": 1000}
 
 
@@ -58,10 +59,23 @@ def state_dict(variant: str) -> dict[str, torch.Tensor]:
     return weights
 
 
-def save(variant: str, folder: Path) -> Path:
+def slim_state_dict(variant: str) -> dict[str, torch.Tensor]:
+    """Every published key with its shape and kind, and one value per tensor.
+
+    Saved, it takes kilobytes: for what does not depend on the values.
+    """
+    return {
+        key: torch.tensor(1, dtype=getattr(torch, dtype)).expand(shape)
+        for key, shape, dtype in manifest(variant)["entries"]
+    }
+
+
+def save(
+    variant: str, folder: Path, state: Mapping[str, torch.Tensor] | None = None
+) -> Path:
     """The variant's checkpoint file, in the container that its authors publish."""
     folder.mkdir(parents=True, exist_ok=True)
-    weights: dict[str, Any] = state_dict(variant)
+    weights: dict[str, Any] = dict(state or state_dict(variant))
     if variant.startswith("cxrclip"):
         config = manifest(variant)["config"]
         around = {
@@ -91,8 +105,25 @@ def _filled(
     elif last == "logit_scale":
         values = np.full(shape, math.log(1 / 0.07))
     else:
-        values = _scaled(last, shape, _uniform(key, count).reshape(shape))
+        return _drawn(key, shape, dtype)
     return np.asarray(values.astype(dtype, copy=False))
+
+
+def _drawn(key: str, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+    """Values in [-1, 1) of 24 bits each, on the scale of the key's kind."""
+    seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little")
+    generator = np.random.PCG64(seed)
+    values = np.empty(math.prod(shape), dtype)
+    # The largest networks have a hundred million values: in parts they stay in the cache.
+    for start in range(0, len(values), _PART):
+        part = values[start : start + _PART]
+        words = generator.random_raw(len(part))
+        words >>= np.uint64(40)
+        uniform = words.astype(np.float64)
+        uniform *= 2.0**-23
+        uniform -= 1
+        part[:] = _scaled(key.rpartition(".")[2], shape, uniform)
+    return values.reshape(shape)
 
 
 def _scaled(
@@ -123,18 +154,6 @@ def _swin_index(window: int) -> NDArray[np.int64]:
     cells = np.stack(np.divmod(np.arange(window * window), window), axis=1)
     down, across = (cells[:, None] - cells[None] + window - 1).transpose(2, 0, 1)
     return np.asarray(down * (2 * window - 1) + across)
-
-
-def _uniform(key: str, count: int) -> NDArray[np.float64]:
-    """`count` values in [-1, 1) of 24 bits each."""
-    seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little")
-    words = np.random.PCG64(seed).random_raw(count)
-    # In place: the largest networks have a hundred million values.
-    words >>= np.uint64(40)
-    uniform = words.astype(np.float64)
-    uniform *= 2.0**-23
-    uniform -= 1
-    return uniform
 
 
 # name: mode, width, height

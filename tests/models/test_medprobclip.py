@@ -137,20 +137,20 @@ def test_it_is_ranked_by_its_score(
     ]
     curve = evaluate(
         model,
-        load_dataset("synthetic-cxr", pairs=6),
+        load_dataset("synthetic-cxr", pairs=2),
         load_occluder("patches"),
         levels=(0.3,),
-        ks=(1, 5),
+        ks=(1,),
     )
-    assert set(curve.recall(k=5)) == {0.0, 0.3}
+    assert set(curve.recall(k=1)) == {0.0, 0.3}
 
 
 def test_a_text_alone_and_in_company(model: Any) -> None:
     together = model.encode_reports(published.TEXTS)
-    for row, text in zip(together, published.TEXTS, strict=True):
-        assert (
-            model.encode_reports([text])[0] - row
-        ).abs().max() < 5e-6  # of values near 6
+    short, long, blank = 0, 3, 4
+    for number in (short, long, blank):
+        alone = model.encode_reports([published.TEXTS[number]])[0]
+        assert (alone - together[number]).abs().max() < 5e-6  # of values near 6
 
 
 def test_another_models_file(file: Path) -> None:

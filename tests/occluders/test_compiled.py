@@ -15,21 +15,11 @@ import torch
 from pytest_retrieval_robust import load_occluder
 from pytest_retrieval_robust.occluders import WHOLE, _compiled
 
+from .. import interpreted_kernels
 from ..device_errors import AcceleratorError
 from .generators import picture
 
 ROOT = Path(__file__).parents[2]
-
-
-def run(module: str, folder: Path, **variables: str) -> str:
-    """What `python -m tests.occluders.MODULE` prints."""
-    environment = {**os.environ, "TRITON_CACHE_DIR": str(folder), **variables}
-    command = [sys.executable, "-W", "error", "-m", f"tests.occluders.{module}"]
-    ended = subprocess.run(
-        command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
 
 
 @pytest.fixture(autouse=True)
@@ -38,12 +28,18 @@ def triton() -> None:
 
 
 def test_it_gives_the_bits_of_plain_operations(tmp_path: Path) -> None:
-    printed = run("interpreted", tmp_path, TRITON_INTERPRET="1")
-    assert printed.splitlines()[-1] == "72 equal"
+    ended = interpreted_kernels.run("tests.occluders.interpreted", tmp_path)
+    assert ended.status == 0, ended.printed
+    assert ended.printed.splitlines()[-1] == "72 equal"
 
 
 def test_it_is_compiled_and_reads_sixteen_bytes_at_a_time(tmp_path: Path) -> None:
-    run("compile_kernels", tmp_path)
+    command = [sys.executable, "-W", "error", "-m", "tests.occluders.compile_kernels"]
+    environment = {**os.environ, "TRITON_CACHE_DIR": str(tmp_path)}
+    ended = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_what_triton_cannot_do_is_done_by_plain_operations(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from inspect import signature
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -13,6 +11,8 @@ import torch
 
 from pytest_retrieval_robust.retrieval.ranking._kernels import fused_on
 from pytest_retrieval_robust.retrieval.ranking._thresholds import Counted
+
+from .. import interpreted_kernels
 
 TYPES = {
     "_collect": (
@@ -40,17 +40,11 @@ def require_triton() -> ModuleType:
     return triton
 
 
-def test_fused_kernels_count_what_the_plain_ones_count() -> None:
+def test_fused_kernels_count_what_the_plain_ones_count(tmp_path: Path) -> None:
     require_triton()
-    ended = subprocess.run(
-        [sys.executable, "-m", "tests.retrieval.fused_kernels"],
-        env={**os.environ, "TRITON_INTERPRET": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout == "alike\n"
+    ended = interpreted_kernels.run("tests.retrieval.fused_kernels", tmp_path)
+    assert ended.status == 0, ended.printed
+    assert ended.printed.splitlines()[-1] == "alike"
 
 
 @pytest.mark.parametrize("capability", [75, 80, 90])

@@ -5,7 +5,9 @@ writes such directories.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
 from pytest_retrieval_robust import load_model
 from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
 from pytest_retrieval_robust.models.tiny import SUMS, WEIGHTS, check_sums
+from training import corpus, fitting
 from training.figures import CUTS, LEVELS, OCCLUDERS, Figures, read_figures
 from training.network import MEAN, STD, normalise, on_unit_scale
 from training.recipes import RECIPES, SIZE
@@ -30,32 +33,45 @@ FILES = {
 }
 
 
+Quick = Callable[[str], tuple[Path, Figures]]
+
+
 @pytest.fixture(scope="session")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("work")
 
 
-def quick(name: str, work: Path, seed: int = 1) -> tuple[Path, Figures]:
-    """A real run of the recipe, cut down to two steps."""
-    recipe = replace(RECIPES[name], pairs=48, pool=48, batch=24)
-    out = work / f"out-{name}-{seed}"
-    return out, train(
-        name, recipe, seed, out, work, threads=1, limit=12, say=lambda _: None
-    )
+@pytest.fixture(scope="session")
+def quick(work: Path) -> Iterator[Quick]:
+    """A real run of a recipe, cut down to two steps, and once for all tests."""
+
+    @cache
+    def run(name: str) -> tuple[Path, Figures]:
+        recipe = replace(RECIPES[name], pairs=48, pool=48, batch=24)
+        out = work / f"out-{name}-1"
+        return out, train(
+            name, recipe, 1, out, work, threads=1, limit=12, say=lambda _: None
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        # As many pictures as are seen, and fewer batches for batch normalisation.
+        patch.setattr(corpus, "CHUNK", 48)
+        patch.setattr(fitting, "_STATISTICS_BATCHES", 2)
+        yield run
 
 
 @pytest.fixture(scope="session", params=list(RECIPES))
-def trained(request: pytest.FixtureRequest, work: Path) -> Path:
-    return quick(request.param, work)[0]
+def trained(request: pytest.FixtureRequest, quick: Quick) -> Path:
+    return quick(request.param)[0]
 
 
 @pytest.fixture(
     scope="session",
     params=[f"{state} {name}" for name in RECIPES for state in ("shipped", "trained")],
 )
-def folder(request: pytest.FixtureRequest, work: Path) -> Path:
+def folder(request: pytest.FixtureRequest, quick: Quick) -> Path:
     state, name = request.param.split()
-    return WEIGHTS / name if state == "shipped" else quick(name, work)[0]
+    return WEIGHTS / name if state == "shipped" else quick(name)[0]
 
 
 def network(folder: Path) -> str:
@@ -173,8 +189,8 @@ def test_the_card_says_what_it_is_and_holds_the_figures(folder: Path) -> None:
     )
 
 
-def test_a_run_measures_every_level_and_occluder(work: Path) -> None:
-    _, figures = quick("tiny-general-clip", work)
+def test_a_run_measures_every_level_and_occluder(work: Path, quick: Quick) -> None:
+    _, figures = quick("tiny-general-clip")
     assert set(figures.curves) == {"synthetic-cxr", "synthetic-scenes"}
     for curves in figures.curves.values():
         assert set(curves) == set(OCCLUDERS)

@@ -8,6 +8,8 @@ import io
 import os
 import shutil
 import tarfile
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 
 from pytest_retrieval_robust import load_dataset
 from pytest_retrieval_robust.core.errors import DatasetError, UnreadableImageError
+from pytest_retrieval_robust.datasets.open_i import report_xml
 from pytest_retrieval_robust.datasets.open_i.reader import image_key
 from pytest_retrieval_robust.datasets.open_i.report_xml import parse
 from pytest_retrieval_robust.measure.inspection import fair_ceiling
@@ -30,11 +33,20 @@ def real_data() -> Path:
     return Path(found.origin).parent / "data"
 
 
-def opened(**options: Any) -> Any:
-    return load_dataset("open-i", reports=real_data() / "NLMCXR_reports.tgz", **options)
+Opened = Callable[..., Any]
+read_once = cache(report_xml.read_reports)
+"""The real archive takes a second to read, and what is read of it cannot be changed."""
 
 
-def test_the_real_archives_counts() -> None:
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
+    """Open the real archive, by any options."""
+    monkeypatch.setattr(report_xml, "read_reports", read_once)
+    reports = real_data() / "NLMCXR_reports.tgz"
+    return lambda **options: load_dataset("open-i", reports=reports, **options)
+
+
+def test_the_real_archives_counts(opened: Opened) -> None:
     counts = opened(text="full").counts
     assert counts["reports"] == 3955
     assert counts["images"] == 7470
@@ -60,6 +72,7 @@ def test_the_real_texts(
     different: int | None,
     in_lower_case: int,
     ceiling: tuple[int, ...],
+    opened: Opened,
 ) -> None:
     dataset = opened(text=text, images_per_study=1)
     assert len(dataset.image_ids) == studies
@@ -71,7 +84,7 @@ def test_the_real_texts(
     assert tuple(round(100 * fair[k]) for k in (1, 5, 10)) == ceiling
 
 
-def test_the_real_views() -> None:
+def test_the_real_views(opened: Opened) -> None:
     views = real_data() / "nlmcxr_dicom_metadata.csv.gz"
     dataset = opened(view="frontal", views=views, strata=["projection"])
     assert dataset.counts["view frontal"] == 4016  # PA 3,593 and AP 423 in the table
@@ -81,7 +94,7 @@ def test_the_real_views() -> None:
     assert projection.image_codes.min() == 0
 
 
-def test_the_most_frequent_text() -> None:
+def test_the_most_frequent_text(opened: Opened) -> None:
     dataset = opened(text="impression", images_per_study=1)
     wanted = dataset.reports.index("No acute cardiopulmonary abnormality.")
     assert (dataset.image_groups == dataset.report_groups[wanted]).sum() == 301

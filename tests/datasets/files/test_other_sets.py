@@ -239,6 +239,8 @@ def test_padchest(tmp_path: Path) -> None:
         load_dataset("padchest", path=path, text="findings")
 
 
+# 160,861 rows take six seconds to read; tables of a few rows prove how they are read.
+@pytest.mark.slow
 def test_the_real_padchest_table() -> None:
     """Facts of the table itself: every row has a report of its study, and studies share texts."""
     path = real_data() / "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pytest_retrieval_robust import load_dataset
+from pytest_retrieval_robust.__main__ import main
 from pytest_retrieval_robust.core.errors import DatasetError, UnreadableImageError
 from pytest_retrieval_robust.datasets._pixels.stored_image import (
     StoredImage,
@@ -619,18 +620,14 @@ def test_inspect_tells_of_pictures_that_use_few_of_their_bits(tmp_path: Path) ->
 
 
 def test_bits_are_part_of_the_name_and_of_robust_toml(
-    tmp_path: Path, pytester: pytest.Pytester
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     of_twelve_bits(tmp_path)
-    (tmp_path / "robust.toml").write_text(
-        '[datasets.deep]\nloader = "table"\npath = "t.csv"\nbits = 12\n'
-    )
-    result = pytester.runpython_c(
-        "from pytest_retrieval_robust.__main__ import main\nraise"
-        " SystemExit(main(['inspect', 'deep', '--config',"
-        f" {str(tmp_path / 'robust.toml')!r}, '--images']))"
-    )
-    result.stdout.fnmatch_lines(["deep*", "*L images: 3"])
+    policy = tmp_path / "robust.toml"
+    policy.write_text('[datasets.deep]\nloader = "table"\npath = "t.csv"\nbits = 12\n')
+    assert main(["inspect", "deep", "--config", str(policy), "--images"]) == 0
+    lines = pytest.LineMatcher(capsys.readouterr().out.splitlines())
+    lines.fnmatch_lines(["deep*", "*L images: 3"])
     assert "bits=12" in load_dataset("table(bits=12)", path=tmp_path / "t.csv").name
 
 

@@ -4,7 +4,6 @@ among copies of a model.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -41,6 +40,8 @@ from pytest_retrieval_robust.measure.sweep.run import (
 from pytest_retrieval_robust.models import DualEncoder, ModelCard, Prepared
 from pytest_retrieval_robust.occluders import Occluder
 from pytest_retrieval_robust.occluders.area.patches import Patches
+
+from ... import forked_commands
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 IMAGES = 20
@@ -603,10 +604,10 @@ print(killed, resumed == whole, sum(stored), damaged)
 def test_a_sweep_killed_again_and_again_ends_with_the_same_bytes(
     tmp_path: Path,
 ) -> None:
-    command = [sys.executable, "-c", NURSERY, str(tmp_path), "0"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    killed, same_bytes, stored, *damaged = done.stdout.split()
+    command = ["python", "-c", NURSERY, str(tmp_path), "0"]
+    done = forked_commands.run(command, tmp_path)
+    assert done.status == 0, done.printed
+    killed, same_bytes, stored, *damaged = done.printed.splitlines()[-1].split()
     assert (same_bytes, damaged) == ("True", ["[]"])
     assert int(killed) >= 3
     assert int(stored) > 0, "nothing that a killed run had stored was used"

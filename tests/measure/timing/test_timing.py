@@ -241,7 +241,7 @@ def test_pytest_benchmark_prints_tables_of_our_cells_only_if_asked(
 ) -> None:
     pytester.makepyfile(
         test_mine=MEASURES,
-        test_theirs="def test_theirs(benchmark): benchmark(sum, [1, 2])",
+        test_theirs="def test_theirs(benchmark): benchmark.pedantic(sum, ([1, 2],))",
     )
     usual = pytester.runpytest_inprocess(*SMALL)
     usual.assert_outcomes(passed=3)
