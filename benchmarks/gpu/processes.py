@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from multiprocessing import get_context
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess, SpawnProcess
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -21,8 +22,8 @@ def started(
     A card cannot be used in a fork of a process that used it. A processor can, and a fork
     need not import torch again.
     """
-    context = get_context("spawn" if setting.on_gpu else "fork")
-    process: BaseProcess = context.Process(
+    kind: type[BaseProcess] = SpawnProcess if setting.on_gpu else ForkProcess
+    process = kind(
         target=_with_own_threads, args=(setting, work, *arguments), daemon=True
     )
     process.start()
@@ -31,7 +32,7 @@ def started(
 
 def pipe() -> tuple[Connection, Connection]:
     """Our end and that of a process."""
-    return get_context("spawn").Pipe()
+    return Pipe()
 
 
 def _with_own_threads(
