@@ -5,8 +5,7 @@ what fails.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from benchmarks.gpu import __main__ as script
 from benchmarks.gpu.page import tables
 from benchmarks.gpu.steps import Check, Figure, Notebook, Setting, Step, Target
+from benchmarks.hostile.children import start
 
 from .emulated_device import emulated
 
@@ -101,16 +101,14 @@ def test_bad_arguments_are_refused_before_anything_runs(
 
 def test_a_device_that_hangs_is_given_up(tmp_path: Path) -> None:
     """In a process of its own, since the watchdog ends it."""
-    program = (
-        "import time\n"
-        "from benchmarks.gpu import __main__ as script\n"
-        "from benchmarks.gpu.steps import Step\n"
-        "script.STEPS = (Step('hang', 0, lambda *_: time.sleep(60)),)\n"
-        "script._GRACE = 0.0\n"
-        f"script.main(['--device', 'cpu', '--limit', '1', '--out', {str(tmp_path)!r}])\n"
-    )
-    ended = subprocess.run([sys.executable, "-c", program], timeout=50, check=False)
-    assert ended.returncode == 1
+
+    def hang() -> int:
+        script.STEPS = (Step("hang", 0, lambda *_: time.sleep(60)),)
+        script._GRACE = 0.0
+        return script.main(["--device", "cpu", "--limit", "1", "--out", str(tmp_path)])
+
+    ended = start(hang, tmp_path / "output").wait(50)
+    assert ended.status == 1
     results = json.loads((tmp_path / "gpu.json").read_text())
     assert [check["name"] for check in results["checks"]] == ["ends in time"]
 

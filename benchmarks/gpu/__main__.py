@@ -47,7 +47,7 @@ from . import (
 from .page import tables
 from .steps import Notebook, Setting, Step
 
-STEPS = (
+STEPS: tuple[Step, ...] = (
     Step("machine", 6, machine.run),
     Step("masks", 35, masks.run),
     Step("ranks", 35, ranks.run),

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-
-import numpy as np
 
 from pytest_retrieval_robust import load_dataset, load_model, load_occluder
 from pytest_retrieval_robust.core.cases import Cell
@@ -26,6 +21,7 @@ from pytest_retrieval_robust.models import DualEncoder
 from pytest_retrieval_robust.occluders import Occluder
 
 from .encoders import OneBuffer, Projection, patterns
+from .processes import started
 from .steps import Notebook, Setting
 
 _NAMES = (
@@ -46,6 +42,8 @@ _FLIPPED = 2
 """Queries whose rank may cross k: their scores differ by less than rounding does."""
 _EQUAL_RANKS = 0.99
 _LEVEL_TOLERANCE = 1e-12
+_RANKS = "ranks"
+"""The file in which a process leaves all ranks of its sweep."""
 _PLAIN = SweepOptions(batch_size=_BATCH)
 
 Cells = Sequence[tuple[Cell, Occluder]]
@@ -63,7 +61,7 @@ def run(setting: Setting, notebook: Notebook) -> None:
         cells,
         notebook,
     )
-    _cut_up(setting, notebook, data, cells)
+    _cut_up(setting, notebook, data, cells[::3] if setting.quick else cells)
     if not setting.on_real_gpu and setting.on_gpu:
         notebook.skip("parity of a trained encoder", "an emulated device runs none")
         return
@@ -179,35 +177,35 @@ def _cut_up(
 def _killed(setting: Setting, notebook: Notebook) -> None:
     """A sweep in a process of its own, killed half-way and started again."""
     folder = setting.folder / "killed"
-    images = setting.size(400, 96)
-    command = [
-        sys.executable,
-        "-m",
-        f"{__package__}.parity",
-        setting.device,
-        f"{images}",
-    ]
-    whole = subprocess.run(
-        [*command, str(setting.folder / "whole")], capture_output=True, check=True
-    )
-    first = subprocess.Popen([*command, str(folder)], stdout=subprocess.PIPE)
+    whole = _in_a_process(setting, setting.folder / "whole")
+    first = _started(setting, folder)
     end = time.monotonic() + 30
     while time.monotonic() < end and len(list(folder.rglob("*.npz"))) < 4:
         time.sleep(0.05)
-    os.kill(first.pid, signal.SIGKILL)
-    first.communicate()
-    second = subprocess.run([*command, str(folder)], capture_output=True, check=True)
-    notebook.check("killed and resumed: same bytes", second.stdout == whole.stdout)
+    first.kill()
+    first.join()
+    resumed = _in_a_process(setting, folder)
+    notebook.check("killed and resumed: same bytes", resumed == whole)
 
 
-def _child(device: str, images: int, folder: Path) -> None:
+def _in_a_process(setting: Setting, folder: Path) -> bytes:
+    process = _started(setting, folder)
+    process.join()
+    if process.exitcode != 0:
+        raise RuntimeError(
+            f"Expected a sweep's process to end, got exitcode={process.exitcode}."
+        )
+    return (folder / _RANKS).read_bytes()
+
+
+def _started(setting: Setting, folder: Path) -> BaseProcess:
+    images = setting.size(400, 96)
+    return started(setting, _sweep_into, setting.device, images, folder)
+
+
+def _sweep_into(device: str, images: int, folder: Path) -> None:
     setting = Setting(device, quick=False, folder=folder)
     cells = cells_of(("patches", "lines"), setting)
-    store = EmbeddingStore(folder)
-    options = SweepOptions(batch_size=_BATCH, store=store)
+    options = SweepOptions(batch_size=_BATCH, store=EmbeddingStore(folder))
     results = swept(Projection(device), patterns(images), cells, options)
-    print(np.frombuffer(ranks_of(results), np.int64).tolist())
-
-
-if __name__ == "__main__":
-    _child(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
+    (folder / _RANKS).write_bytes(ranks_of(results))

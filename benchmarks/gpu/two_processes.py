@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from multiprocessing.connection import Connection
 from typing import Any
 
 import torch
@@ -18,6 +15,7 @@ import torch
 from pytest_retrieval_robust.measure.sweep.run import SweepOptions
 
 from .parity import ranks_of, swept
+from .processes import pipe, started
 from .steps import Notebook, Setting
 from .throughput import cells_of, decoded, encoder
 
@@ -37,31 +35,25 @@ class _Child:
     """A process that makes a sweep each time it is told to."""
 
     def __init__(self, worker: str, setting: Setting) -> None:
-        command = [sys.executable, "-m", f"{__package__}.two_processes"]
-        self._process = subprocess.Popen(
-            [*command, setting.device, str(setting.folder), f"{int(setting.quick)}"],
-            env={**os.environ, "PYTEST_XDIST_WORKER": worker},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._connection, others = pipe()
+        self._process = started(setting, _work, others, worker, setting)
+        # So that an answer of a child that died is an error and not awaited for ever.
+        others.close()
 
     def begin(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write("sweep\n")
-        self._process.stdin.flush()
+        self._connection.send(True)
 
     def answer(self) -> Any:
-        """The next line of the child; raises where it has died."""
-        assert self._process.stdout is not None
-        return json.loads(self._process.stdout.readline())
+        """What the child says next; raises EOFError where it has died."""
+        return self._connection.recv()
 
     def sweep(self) -> _Sweep:
-        return _Sweep(**self.answer())
+        sweep: _Sweep = self.answer()
+        return sweep
 
     def end(self) -> None:
         self._process.kill()
-        self._process.communicate()
+        self._process.join()
 
 
 def run(setting: Setting, notebook: Notebook) -> None:
@@ -112,25 +104,20 @@ def _together(children: Sequence[_Child]) -> list[_Sweep]:
     return [child.sweep() for child in children]
 
 
-def _child(device: str, folder: Path, *, quick: bool) -> None:
-    setting = Setting(device, quick, folder)
+def _work(parent: Connection, worker: str, setting: Setting) -> None:
+    os.environ["PYTEST_XDIST_WORKER"] = worker
     model = encoder(setting)
     data = decoded(setting.size(2048, 64))
     cells = cells_of("patches")
     batch = setting.size(256, 16)
     options = SweepOptions(batch_size=batch)
     swept(model, decoded(batch), cells, options)  # a warm-up
-    print("{}", flush=True)
-    for _ in sys.stdin:
+    parent.send("ready")
+    while parent.recv():
         start = time.perf_counter()
         ranks = ranks_of(swept(model, data, cells, options))
         seconds = time.perf_counter() - start
         if setting.on_real_gpu:
             # What is cached would be memory to the next sweep, however little is left.
             torch.cuda.empty_cache()
-        digest = hashlib.sha256(ranks).hexdigest()
-        print(json.dumps({"seconds": seconds, "digest": digest}), flush=True)
-
-
-if __name__ == "__main__":
-    _child(sys.argv[1], Path(sys.argv[2]), quick=sys.argv[3] == "1")
+        parent.send(_Sweep(seconds, hashlib.sha256(ranks).hexdigest()))

@@ -33,7 +33,7 @@ def rows(ground: Ground) -> Iterator[Trial]:
         folder.mkdir()
         name = f"{attempt.loader}: {attempt.name}"
         checks.append((name, partial(_by_hand, folder, attempt)))
-    yield from in_children(checks, seconds=20)
+    yield from in_children(checks, chunk=4)
     yield from _fuzz(ground)
 
 

@@ -107,6 +107,8 @@ def start(action: Callable[[], int], output: Path) -> Child:
         descriptor = os.open(output, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
+        # pytest, where it is the parent, has put others in their places.
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         status = action()

@@ -29,7 +29,7 @@ def rows(ground: Ground) -> Iterator[Trial]:
         (name, partial(_by_hand, folder, number, make, refused))
         for number, (name, make, refused) in enumerate(by_hand)
     ]
-    yield from in_children(checks)
+    yield from in_children(checks, chunk=4)
     valid = valid_images()
     kinds = list(valid)
     fuzzed: list[tuple[str, Check]] = []

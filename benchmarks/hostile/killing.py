@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .children import run_pytest, start_pytest
-from .projects import TINY, TOY, differs, leftovers, project
+from .projects import TINY, TINY_QUICK, TOY, differs, leftovers, project
 from .trials import Ground, Row, Trial, tried
 
 _SIGNALS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
@@ -108,14 +109,19 @@ def _die_at(below: Path, number: int, how: str) -> None:
 # Rows
 
 
+def _tiny(ground: Ground) -> tuple[str, ...]:
+    return TINY_QUICK if ground.quick else TINY
+
+
 def at_any_time(ground: Ground) -> Iterator[Trial]:
     """SIGKILL, SIGINT and SIGTERM at random times.
 
     The resumed run must be as one that was left alone.
     """
+    options = _tiny(ground)
     whole = project(ground.place("whole"))
     began = time.monotonic()
-    ended = run_pytest(whole, (*TINY, *_OPTIONS))
+    ended = run_pytest(whole, (*options, *_OPTIONS))
     took = time.monotonic() - began
     if not (whole / "R" / "run.json").is_file():
         yield Trial("the run that is left alone", ended.end)
@@ -125,19 +131,25 @@ def at_any_time(ground: Ground) -> Iterator[Trial]:
         delay = ground.random("kill", number).uniform(0.02, 1.0) * took
         yield tried(
             f"{which.name} {number}",
-            partial(_killed, ground.place(f"kill{number}"), whole, which, delay),
+            partial(
+                _killed, ground.place(f"kill{number}"), whole, options, which, delay
+            ),
         )
 
 
 def _killed(
-    folder: Path, whole: Path, which: signal.Signals, delay: float
+    folder: Path,
+    whole: Path,
+    options: tuple[str, ...],
+    which: signal.Signals,
+    delay: float,
 ) -> str | None:
-    child = start_pytest(project(folder), (*TINY, *_OPTIONS))
+    child = start_pytest(project(folder), (*options, *_OPTIONS))
     time.sleep(delay)
     child.send(which)
     if child.wait().timed_out:
         return f"{which.name} after {delay:.2f} s did not end it"
-    return _resumed(folder, whole, TINY)
+    return _resumed(folder, whole, options)
 
 
 def _resumed(folder: Path, whole: Path, options: tuple[str, ...]) -> str | None:
@@ -151,8 +163,9 @@ def _resumed(folder: Path, whole: Path, options: tuple[str, ...]) -> str | None:
 
 def amid_shards(ground: Ground) -> Iterator[Trial]:
     """Killed before, amid and after the writing of a shard."""
+    options = _tiny(ground)
     whole = project(ground.place("whole"))
-    steps = _steps(whole, TINY, whole / "C")
+    steps = _steps(whole, options, whole / "C")
     count = ground.count(24, 1)
     if len(steps) < 4:
         yield Trial("steps", f"only {len(steps)} steps of shards")
@@ -165,17 +178,20 @@ def amid_shards(ground: Ground) -> Iterator[Trial]:
         folder = project(ground.place(f"shard{number}"))
         yield tried(
             f"{how} {steps[at - 1].kind} {number}",
-            partial(_dies_and_resumes, folder, whole, at, how),
+            partial(_dies_and_resumes, folder, whole, options, (at, how)),
         )
 
 
-def _dies_and_resumes(folder: Path, whole: Path, at: int, how: str) -> str | None:
+def _dies_and_resumes(
+    folder: Path, whole: Path, options: tuple[str, ...], death: tuple[int, str]
+) -> str | None:
+    at, how = death
     ended = run_pytest(
-        folder, (*TINY, *_OPTIONS), before=partial(_die_at, folder / "C", at, how)
+        folder, (*options, *_OPTIONS), before=partial(_die_at, folder / "C", at, how)
     )
     if ended.status >= 0:
         return f"it did not die at step {at}: status {ended.status}"
-    return _resumed(folder, whole, TINY)
+    return _resumed(folder, whole, options)
 
 
 def _steps(
@@ -199,6 +215,8 @@ def around_renames(ground: Ground) -> Iterator[Trial]:
     """
     for older in (False, True):
         whole = _prepared(ground.place("whole"), older)
+        before = ground.place("before")
+        shutil.copytree(whole, before, dirs_exist_ok=True, symlinks=True)
         steps = _steps(whole, TOY, whole, _REPORT)
         attempts: list[tuple[int, str]] = []
         for number, step in enumerate(steps, 1):
@@ -207,7 +225,8 @@ def around_renames(ground: Ground) -> Iterator[Trial]:
         in_place = "an older run" if older else "nothing"
         for number, how in ground.some(attempts, 1):
             step = steps[number - 1]
-            folder = _prepared(ground.place(f"step{number}"), older)
+            folder = ground.place(f"step{number}")
+            shutil.copytree(before, folder, dirs_exist_ok=True, symlinks=True)
             name = f"{how} {step.kind} {_plain(step.name)}, {in_place} in place"
             yield tried(name, partial(_dies_around, folder, whole, number, how, older))
 
@@ -265,16 +284,17 @@ def several_at_once(ground: Ground) -> Iterator[Trial]:
     """Two or three runs on one cache, one of them killed."""
     from pytest_retrieval_robust.measure.embeddings.store import FOLDER, EmbeddingStore
 
+    tiny = _tiny(ground)
     whole = project(ground.place("whole"))
     began = time.monotonic()
-    run_pytest(whole, (*TINY, *_OPTIONS))
+    run_pytest(whole, (*tiny, *_OPTIONS))
     took = time.monotonic() - began
     for number in range(ground.count(14, 1)):
         runs = 2 + number % 2
         group = ground.place(f"group{number}")
         folders = [project(group / str(run)) for run in range(runs)]
         options = (
-            *TINY,
+            *tiny,
             "gate",
             "--robust-results=R",
             f"--robust-cache-dir={group / 'C'}",

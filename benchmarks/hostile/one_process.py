@@ -55,7 +55,7 @@ class _Failing(ToyEncoder):
 
 
 def rows(ground: Ground) -> Iterator[Trial]:
-    sweeps = ground.count(300, 40)
+    sweeps = ground.count(300, 24)
     yield from in_children(
         [(f"{sweeps} sweeps", lambda: _grown(ground, sweeps))], seconds=400
     )

@@ -44,6 +44,8 @@ TINY = (
     "no:cacheprovider",
 )
 """A run of an embedded model, with tokens, transformers and a store."""
+TINY_QUICK = (*TINY, "--robust-limit=24")
+"""The same, of half as many pairs."""
 LEFTOVER = ".part"
 _VOLATILE = ("id", "started", "command", "timing", "warnings", "host")
 

@@ -114,8 +114,9 @@ def test_an_inconclusive_gate_that_is_allowed_is_no_verdict(
     )
 
 
-@pytest.mark.parametrize("typed", [True, False])
-@both
+@pytest.mark.parametrize(
+    ("typed", "workers"), [(True, ALONE), (False, ALONE), (False, SPREAD)]
+)
 def test_tests_that_measure_nothing_owe_a_verdict_too(
     pytester: pytest.Pytester, typed: bool, workers: tuple[str, ...]
 ) -> None:
@@ -343,8 +344,10 @@ def pytest_collection_modifyitems(items):
 """
 
 
-@both
-@pytest.mark.parametrize("order", ["tryfirst", "trylast"])
+@pytest.mark.parametrize(
+    ("order", "workers"),
+    [("tryfirst", ALONE), ("trylast", ALONE), ("trylast", SPREAD)],
+)
 def test_tests_that_a_conftest_drops_make_a_run_partial(
     pytester: pytest.Pytester, order: str, workers: tuple[str, ...]
 ) -> None:
@@ -422,16 +425,17 @@ def test_an_environment_with_this_package_in_the_project_leaves_no_test_out(
     assert last_line(result).startswith("RELEASE GATE: PASSED (smoke run: ")
 
 
-@both
 @pytest.mark.parametrize(
-    ("models", "policy", "options"),
+    ("models", "policy", "options", "workers"),
     [
-        ("tiny-cxr-clip,tiny-cxr-openclip", "", ("-k", "cxr-clip")),
-        ("tiny-cxr-clip,chexzero", "", ("-k", "tiny")),
+        ("tiny-cxr-clip,tiny-cxr-openclip", "", ("-k", "cxr-clip"), ALONE),
+        ("tiny-cxr-clip,tiny-cxr-openclip", "", ("-k", "cxr-clip"), SPREAD),
+        ("tiny-cxr-clip,chexzero", "", ("-k", "tiny"), ALONE),
         (
             "tiny-cxr-clip",
             '[models.candidate]\ncheckpoint = "nowhere"\nrequired = true\n',
             ("-k", "tiny"),
+            ALONE,
         ),
     ],
 )
@@ -808,11 +812,16 @@ def test_a_model_of_a_policy_beside_the_tests_is_known_by_its_name(
     )
 
 
-@both
 @pytest.mark.parametrize(
-    "typed", [(), ("--robust-limit=16",)], ids=["nothing typed", "typed"]
+    ("others", "typed", "workers"),
+    [
+        (MISSED, (), ALONE),
+        (MISSED, ("--robust-limit=16",), ALONE),
+        (None, (), ALONE),
+        (None, ("--robust-limit=16",), ALONE),
+        (None, (), SPREAD),
+    ],
 )
-@pytest.mark.parametrize("others", [MISSED, None], ids=["two", "one and none"])
 def test_two_policies_in_one_run_are_an_error_that_names_both(
     pytester: pytest.Pytester,
     others: str | None,

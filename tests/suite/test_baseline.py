@@ -5,6 +5,8 @@ before and after it got worse.
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -64,8 +66,23 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
     return pytester
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first test that needs a baseline leaves it for the others."""
+    return tmp_path_factory.mktemp("saved") / "base"
+
+
 @pytest.fixture
-def with_baseline(project: pytest.Pytester) -> pytest.Pytester:
+def with_baseline(project: pytest.Pytester, saved: Path) -> pytest.Pytester:
+    if not saved.exists():
+        _save_baseline(project)
+        shutil.copytree(project.path / "base", saved)
+    else:
+        shutil.copytree(saved, project.path / "base")
+    return project
+
+
+def _save_baseline(project: pytest.Pytester) -> None:
     result = project.runpytest_inprocess(*OPTIONS, "--robust-results=base")
     result.assert_outcomes(passed=2, skipped=1)
     assert result.ret == 0
@@ -75,7 +92,6 @@ def with_baseline(project: pytest.Pytester) -> pytest.Pytester:
             "RELEASE GATE: PASSED (2 gates met, 1 gate with*",
         ]
     )
-    return project
 
 
 def test_the_same_model_passes_and_a_worse_one_fails(
