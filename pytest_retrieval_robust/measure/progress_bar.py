@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.cases import level_word
 from ..core.progress import Progress, Tell
-from ..core.shown import plain
+from ..core.plain_text import plain
 
 
 class Bar:
