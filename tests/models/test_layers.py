@@ -60,7 +60,7 @@ def test_a_folder_that_claims_too_many_layers_is_refused(
     folder = save(tmp_path / "damaged")
     change(folder / file, *keys, value=value)
     with pytest.raises(
-        ModelError, match=rf"at most 10,000 layers .* got {keys[-1]}=\d+\. Download"
+        ModelError, match=rf"at most 10,000 layers .* got {keys[-1]}=.*\d.*\. Download"
     ):
         load_model(f"local-dir:{folder}")
 
@@ -85,7 +85,7 @@ def test_what_networks_have_is_taken(settings: dict[str, Any]) -> None:
         (MOST_LAYERS + 1, "10001"),
         (10**12 - 1, "999999999999"),
         (10**12, r"1e\+12 or more"),
-        (10**5000, r"1e\+12 or more"),
+        pytest.param(10**5000, r"1e\+12 or more", id="5001 digits"),
     ],
 )
 def test_the_number_is_shown_but_not_thousands_of_digits(

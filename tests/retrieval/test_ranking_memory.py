@@ -78,24 +78,24 @@ def first_4(rows: Rows, find: Callable[..., Any], **options: Any) -> Any:
 def living(rank: Callable[[Rows], Any], rows: int) -> Living:
     """While so many rows are ranked."""
     drawn = np.random.default_rng(0).standard_normal((rows, WIDTH), dtype=np.float32)
-    with Living() as alive:
+    alive = Living()
+    with alive:
         rank(drawn)
     return alive
 
 
-BY_SCORER = {"similarity": product}
 # Of ranks, 256 bytes are the scores of a row, and 128 more the same in bfloat16.
 CASES = {
     "ranks, float32": Case(partial(ranks, precision=IN_FLOAT32), 320, 700),
     "ranks, float16": Case(partial(ranks, precision=IN_FLOAT16), 320, 700),
     "ranks, bfloat16": Case(partial(ranks, precision=IN_BFLOAT16), 320, 900),
     "duels": Case(duels, 128, 100),
-    "duels by a scorer": Case(partial(duels, **BY_SCORER), 128, 100),
+    "duels by a scorer": Case(partial(duels, similarity=product), 128, 100),
     "top": Case(partial(first_4, find=top_k), 128, 150),
-    "top by a scorer": Case(partial(first_4, find=top_k, **BY_SCORER), 128, 150),
+    "top by a scorer": Case(partial(first_4, find=top_k, similarity=product), 128, 150),
     "best": Case(partial(first_4, find=best_answers), 128, 100),
     "best by a scorer": Case(
-        partial(first_4, find=best_answers, **BY_SCORER), 128, 100
+        partial(first_4, find=best_answers, similarity=product), 128, 100
     ),
 }
 

@@ -165,7 +165,9 @@ def test_a_run_that_holds_foreign_texts_says_so(
     text = (pytester.path / "out/run.json").read_text()
     assert CANARY in text
     (warning,) = [
-        warning for warning in json.loads(text)["warnings"] if "SHOW_ERRORS" in warning
+        warning
+        for warning in json.loads(text)["run"]["warnings"]
+        if "SHOW_ERRORS" in warning
     ]
     assert "may quote reports, names and paths" in warning
     result.stdout.fnmatch_lines(["*RETRIEVAL_ROBUST_SHOW_ERRORS was set: *"])
