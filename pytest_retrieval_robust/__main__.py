@@ -20,8 +20,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import __version__
+from .core.shown_values import current_folder
 from .run.commands import COMMANDS
 from .run.commands._closed_pipe import ended_quietly
+from .run.commands._errors import report_error
 
 _SCRIPT = "retrieval-robust"
 
@@ -46,6 +48,12 @@ def _run(arguments: Sequence[str] | None) -> int:
         parsed.others = others
     elif others:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
+    # Paths, pytest and even libraries of torch depend on it.
+    if current_folder() is None:
+        return report_error(
+            "Expected a current folder, got one that was deleted or may not be read."
+            " Change to another one (cd DIR), and try again."
+        )
     return int(parsed.run(parsed))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.mutants.areas import AREAS, TESTS, area_of, file_of
-from benchmarks.mutants.results import Row, rows_of, survivors, table
+from benchmarks.mutants.results import Row, nothing_left, rows_of, survivors, table
 from pytest_retrieval_robust.core.toml_text import parsed_toml
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +48,13 @@ def test_what_hangs_counts_as_noticed_and_what_no_test_calls_does_not() -> None:
     assert (judging.made, judging.tried, judging.killed) == (4, 3, 1)
     assert (ranks.made, ranks.tried, ranks.killed) == (1, 1, 1)
     assert [mutant[-1] for mutant in survivors(STATUSES)] == ["2", "3"]
+
+
+def test_where_nothing_is_left_to_try_it_says_how_to_try_more() -> None:
+    sentence = nothing_left(["ranks", "judging"])
+    assert "of ranks, judging, got none" in sentence
+    assert "--sample" in sentence
+    assert "--again" in sentence
 
 
 def test_a_share_of_a_sample_has_its_interval() -> None:

@@ -39,7 +39,7 @@ from mutmut.workers.isolation import run_in_fork  # noqa: E402
 from ..pages import write_into  # noqa: E402
 from .areas import AREAS, TESTS, area_of  # noqa: E402
 from .mutations import mutate_as_here  # noqa: E402
-from .results import rows_of, survivors, table  # noqa: E402
+from .results import nothing_left, rows_of, survivors, table  # noqa: E402
 from .running import AreaTests, import_tests  # noqa: E402
 
 
@@ -81,8 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             area: chosen(area, parsed.sample, parsed.seed, again=parsed.again)
             for area in areas
         }
+        if not any(names_of.values()):
+            print(nothing_left(areas))
         # The tests are imported in a process of their own: this one stays small.
-        if run_in_fork(lambda: try_all(names_of, parsed.most_seconds)):
+        elif run_in_fork(lambda: try_all(names_of, parsed.most_seconds)):
             return 1
     of_areas = {
         name: word for name, word in statuses().items() if area_of(name) in areas

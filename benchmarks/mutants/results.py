@@ -55,6 +55,14 @@ def survivors(statuses: Mapping[str, str | None]) -> list[str]:
     )
 
 
+def nothing_left(areas: Iterable[str]) -> str:
+    """What to do where each mutant that was asked for has a result."""
+    return (
+        f"Expected mutants to try of {', '.join(areas)}, got none that was not tried. A"
+        " larger --sample (0 is all) has more; --again tries those that survived."
+    )
+
+
 def table(rows: Sequence[Row]) -> str:
     """In Markdown, with the 95 % interval of the share where only some were tried."""
     lines = [

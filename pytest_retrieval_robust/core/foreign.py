@@ -61,6 +61,17 @@ def shows_texts() -> bool:
     return os.environ.get(SHOW_VARIABLE) in _SHOWS_TEXTS
 
 
+def shown_texts_note() -> str | None:
+    """The sentence for whoever gets the results, where the user allowed them."""
+    if not shows_texts():
+        return None
+    return (
+        f"{SHOW_VARIABLE} was set: texts of other libraries' errors are in this run's"
+        " sentences, and may quote reports, names and paths. Run it again without"
+        " before you pass it on."
+    )
+
+
 def show_whole_tracebacks(shown: bool) -> None:
     """Whether `traced` adds everything, for all of this process."""
     global _shows_whole_tracebacks

@@ -15,6 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from types import FrameType
 
+from .shown_values import current_folder
+
 
 @lru_cache(maxsize=4096)
 def _spellings(path: Path) -> frozenset[Path]:
@@ -86,11 +88,10 @@ class CodePlace:
         """
         if self.is_of_a_library:
             return Path(self.file.parent.name, self.file.name)
+        here = current_folder()
         for file in (self.file, *_spellings(self.file)):
-            try:
-                return file.relative_to(Path.cwd())
-            except (ValueError, OSError):
-                continue
+            if here is not None and file.is_relative_to(here):
+                return file.relative_to(here)
         return Path(self.file.name)
 
 

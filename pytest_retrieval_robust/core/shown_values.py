@@ -16,14 +16,24 @@ def shown_place(path: Path) -> str:
 
     A path in the account's own cache is shown from `~` on.
     """
-    here = Path.cwd()
-    for spelling in (path, Path(os.path.realpath(path))):
-        if spelling.is_relative_to(here):
-            return str(spelling.relative_to(here))
-    caches = Path("~/.cache").expanduser()
+    here = current_folder()
+    if here is not None:
+        for spelling in (path, Path(os.path.realpath(path))):
+            if spelling.is_relative_to(here):
+                return str(spelling.relative_to(here))
+    # It stays as it is for an account without a home.
+    caches = Path(os.path.expanduser("~/.cache"))
     if path.is_relative_to(caches):
         return str("~/.cache" / path.relative_to(caches))
     return path.name if path.is_absolute() else str(path)
+
+
+def current_folder() -> Path | None:
+    """None where it was deleted, or may not be read."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
 
 
 def shown_value(value: object) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..core.cases import Case, Direction, Plan, level_word
 from ..core.outcomes import Outcome
-from ..core.shown import plain
+from ..core.plain_text import plain
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
 from ..retrieval.curve import retrieves
 from ..retrieval.intervals import surely_reached

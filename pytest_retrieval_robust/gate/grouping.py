@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.cases import Direction, Json
+from ..core.plain_text import plain
 from ..core.roles import Role
-from ..core.shown import plain
 from ..core.strata import GroupKind, Stratum, strata_in
 from ..core.words import counted
 from ..retrieval.group_bounds import Members

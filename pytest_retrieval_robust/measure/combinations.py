@@ -14,7 +14,7 @@ from ..core.cases import Case, Cell, Family
 from ..core.errors import RobustError
 from ..core.foreign import attempted, described, traced, without_frames
 from ..core.memory import give_memory_back
-from ..core.shown import plain
+from ..core.plain_text import plain
 from ..models import DualEncoder, precision_of
 from ..retrieval.curve import Curve
 from . import api

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from ..core.atomic_files import cache_folder
 from ..core.errors import ArgumentError
-from ..core.shown import plain
+from ..core.plain_text import plain
 from ..retrieval.curve import Curve
 from ..retrieval.curves import Curves
 from . import api

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..core.cases import level_word
+from ..core.plain_text import plain
 from ..core.progress import Progress, Tell
-from ..core.shown import plain
 
 
 class Bar:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DatasetError
-from ..core.shown import plain
+from ..core.plain_text import plain
 from ..core.strata import (
     SEVERAL,
     SEVERAL_CODE,

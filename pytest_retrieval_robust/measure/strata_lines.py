@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..core.shown import plain
+from ..core.plain_text import plain
 from ..core.words import counted
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from ..core.cases import Family
 
 # Reports take it from here, together with what is made of it below.
-from ..core.shown import plain as plain
+from ..core.plain_text import plain as plain
 
 _LONGEST_NAME = 96
 _LONGEST_SENTENCE = 900

@@ -103,7 +103,7 @@ def _location(policy: Path | None, environment: Mapping[str, str]) -> dict[str, 
         return {}
     try:
         relative = policy.resolve().relative_to(Path(root).resolve())
-    except ValueError:
+    except (ValueError, OSError):
         return {}
     return {"file": relative.as_posix()}
 

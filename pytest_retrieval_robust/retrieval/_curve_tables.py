@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.cases import DIRECTIONS, Direction, Family
 from ..core.errors import NotOnThisMachineError
 from ..core.outcomes import Outcome
-from ..core.shown import plain, plain_html
+from ..core.plain_text import plain, plain_html
 
 if TYPE_CHECKING:
     from pandas import DataFrame

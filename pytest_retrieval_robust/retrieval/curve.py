@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.cases import Direction, Family, Json
 from ..core.errors import ArgumentError
 from ..core.outcomes import Outcome, Scores
-from ..core.shown import plain
+from ..core.plain_text import plain
 from ..core.words import ByLevel
 from ._curve_tables import as_columns, as_dataframe, as_html, as_text, recall_rows
 from .binomial import above_chance

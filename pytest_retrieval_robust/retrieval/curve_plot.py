@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.cases import DIRECTIONS, Direction
 from ..core.errors import ArgumentError, NotOnThisMachineError
-from ..core.shown import plain
+from ..core.plain_text import plain
 from ..core.words import known_word, measured_k
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from ..core.cases import Case, Direction, Family
 from ..core.errors import NotMeasuredError
-from ..core.shown import plain
+from ..core.plain_text import plain
 from ..core.words import close_words, counted, did_you_mean
 from ._curve_tables import (
     as_columns,

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_retrieval_robust.core.shown_values import shown_place, shown_value
+from pytest_retrieval_robust.core.own_frames import CodePlace
+from pytest_retrieval_robust.core.shown_values import (
+    current_folder,
+    shown_place,
+    shown_value,
+)
 
 
 def test_a_place_is_shown_from_the_current_folder_on(
@@ -19,6 +24,19 @@ def test_a_place_is_shown_from_the_current_folder_on(
     assert shown_place(here / "out" / "a.md") == str(Path("out/a.md"))
     assert shown_place(tmp_path / "link" / "a.md") == "a.md"
     assert shown_place(Path("out/a.md")) == str(Path("out/a.md"))
+
+
+def test_without_a_current_folder_the_last_part_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "jane-doe"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    here.rmdir()
+    assert current_folder() is None
+    assert shown_place(here / "a.md") == "a.md"
+    assert shown_place(Path("out/a.md")) == str(Path("out/a.md"))
+    assert str(CodePlace(here / "conftest.py", 3, "load")) == "conftest.py:3 in load"
 
 
 def test_of_a_place_elsewhere_the_last_part_is_shown(

@@ -60,7 +60,7 @@ def test_a_folder_that_claims_too_many_layers_is_refused(
     folder = save(tmp_path / "damaged")
     change(folder / file, *keys, value=value)
     with pytest.raises(
-        ModelError, match=f"at most 10,000 layers .* got more in {keys[-1]}"
+        ModelError, match=rf"at most 10,000 layers .* got {keys[-1]}=.*\d.*\. Download"
     ):
         load_model(f"local-dir:{folder}")
 
@@ -77,6 +77,22 @@ def test_a_folder_that_claims_too_many_layers_is_refused(
 )
 def test_what_networks_have_is_taken(settings: dict[str, Any]) -> None:
     require_few_layers("ours", settings)
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (MOST_LAYERS + 1, "10001"),
+        (10**12 - 1, "999999999999"),
+        (10**12, r"1e\+12 or more"),
+        pytest.param(10**5000, r"1e\+12 or more", id="5001 digits"),
+    ],
+)
+def test_the_number_is_shown_but_not_thousands_of_digits(
+    count: int, shown: str
+) -> None:
+    with pytest.raises(ModelError, match=rf"got layers={shown}\. Download"):
+        require_few_layers("ours", {"layers": count})
 
 
 def test_a_part_of_the_settings_is_looked_at_too() -> None:

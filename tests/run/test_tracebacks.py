@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from ..conftest import ANY_MODEL, THREE_LINES, Run
@@ -149,6 +151,29 @@ def test_all_is_shown_where_it_was_asked_for_but_never_kept(
     assert "ModelError" in (pytester.path / "out/junit.xml").read_text()
     # It holds for that run alone.
     assert CANARY not in failing("encoder").stdout.str()
+
+
+@pytest.mark.parametrize("value", ["1", "full"])
+def test_a_run_that_holds_foreign_texts_says_so(
+    failing: Run,
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    value: str,
+) -> None:
+    monkeypatch.setenv("RETRIEVAL_ROBUST_SHOW_ERRORS", value)
+    result = failing("encoder")
+    text = (pytester.path / "out/run.json").read_text()
+    assert CANARY in text
+    (warning,) = [
+        warning
+        for warning in json.loads(text)["run"]["warnings"]
+        if "SHOW_ERRORS" in warning
+    ]
+    assert "may quote reports, names and paths" in warning
+    result.stdout.fnmatch_lines(["*RETRIEVAL_ROBUST_SHOW_ERRORS was set: *"])
+    monkeypatch.delenv("RETRIEVAL_ROBUST_SHOW_ERRORS")
+    failing("encoder", "--robust-results=without")
+    assert "SHOW_ERRORS was" not in (pytester.path / "without/run.json").read_text()
 
 
 def test_no_report_of_another_plugin_has_it(

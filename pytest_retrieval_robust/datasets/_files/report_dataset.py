@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...core.errors import DatasetError
 from ...core.fresh import gives_new_memory
-from ...core.shown import facts_as_html, plain
+from ...core.plain_text import facts_as_html, plain
 from ...core.strata import Stratification
 from ...core.words import counted
 from .choice import Choice

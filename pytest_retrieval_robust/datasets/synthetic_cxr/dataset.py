@@ -18,7 +18,7 @@ from ...core.cases import DIRECTIONS
 from ...core.counterfactuals import EditedReports
 from ...core.errors import DatasetError
 from ...core.fresh import gives_new_memory
-from ...core.shown import facts_as_html
+from ...core.plain_text import facts_as_html
 from ...core.strata import SMALLEST_GROUP, Stratification
 from ...core.words import counted, known_word
 from .._files.strata_names import strata_names

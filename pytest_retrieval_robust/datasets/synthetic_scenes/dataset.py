@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...core.errors import DatasetError
-from ...core.shown import facts_as_html
+from ...core.plain_text import facts_as_html
 from ...core.words import counted
 from .scenes import (
     SEEDS,

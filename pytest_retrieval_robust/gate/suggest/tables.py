@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ...core.config_file import ConfigFile
-from ...core.shown import plain
+from ...core.plain_text import plain
 from ...core.toml_text import parsed_toml
 from ...core.verdict import GateKind
 from ..limits import BaselineLimit, CounterfactualFloor, DistractorFloor, Floor

@@ -11,6 +11,7 @@ from ...core.errors import ModelError
 MOST_LAYERS = 10_000
 _COUNTS_LAYERS = re.compile(r"(^|_)(n_layer|layers|depths?)$")
 """`layers` of open_clip, `num_hidden_layers`, `n_layer` and `depths` of transformers."""
+_LONGEST = 10**12
 _DEEPEST = 4
 """Parts within parts that are looked at: settings have two."""
 
@@ -24,8 +25,13 @@ def require_few_layers(name: str, settings: Mapping[str, Any]) -> None:
         if count > MOST_LAYERS:
             raise ModelError(
                 f"Expected at most {MOST_LAYERS:,} layers in the settings of {name}, got"
-                f" more in {key}. Download the repository again."
+                f" {key}={_shown(count)}. Download the repository again."
             )
+
+
+def _shown(count: int) -> str:
+    """A damaged number may have more digits than Python writes, or anybody reads."""
+    return str(count) if count < _LONGEST else f"{_LONGEST:.0e} or more"
 
 
 def _counts(settings: Mapping[str, Any], depth: int) -> Iterator[tuple[str, int]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ...core.shown import facts_as_html, plain
+from ...core.plain_text import facts_as_html, plain
 from .. import ModelCard, StatesPrecision
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

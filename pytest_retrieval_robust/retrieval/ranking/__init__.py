@@ -156,7 +156,7 @@ def _ranks(
             similarity = on_device_of(request.queries, request.similarity)
             counts = custom_counts(queries, gallery, similarity, request.tile)
     q_counts, g_counts = counts
-    return to_host([q_counts]) + 1, to_host([g_counts]) + 1
+    return to_host(q_counts) + 1, to_host(g_counts) + 1
 
 
 def _counts(

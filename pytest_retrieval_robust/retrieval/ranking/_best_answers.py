@@ -66,22 +66,24 @@ def best_answers(
         raise RankingError(
             f"Expected at least one answer per query, got k={k!r}. Use 10."
         )
-    with torch.no_grad(), plain_sums(q_rows.device):
+    width = min(k, len(g_rows))
+    device = q_rows.device
+    items = torch.empty((len(q_rows), width), dtype=torch.int64, device=device)
+    best = torch.empty(len(q_rows), dtype=torch.float64, device=device)
+    with torch.no_grad(), plain_sums(device):
         if similarity is None:
-            found = [
-                _best_of_tiles(q_rows[part], g_rows, k, tile * _WIDTH)
-                for part in parts(len(q_rows), tile)
-            ]
+            for part in parts(len(q_rows), tile):
+                found = _best_of_tiles(q_rows[part], g_rows, width, tile * _WIDTH)
+                items[part] = found.items
+                best[part] = found.scores[:, 0]
         else:
             scorer = on_device_of(queries, similarity)
-            found = [
-                _highest(scores.double(), k)
-                for scores in strips(q_rows, g_rows, scorer, tile)
-            ]
+            for strip in strips(q_rows, g_rows, scorer, tile):
+                found = _highest(strip.scores.double(), width)
+                items[strip.q_part] = found.items
+                best[strip.q_part] = found.scores[:, 0]
     # One look at the device for all.
-    items = torch.cat([part.items for part in found]).cpu()
-    best = torch.cat([part.scores[:, 0].double() for part in found]).cpu()
-    return BestAnswers(items.numpy(), best.numpy())
+    return BestAnswers(items.cpu().numpy(), best.cpu().numpy())
 
 
 def _best_of_tiles(

@@ -174,10 +174,15 @@ def check_norms(name: str, rows: torch.Tensor, norms: torch.Tensor) -> None:
 
 
 def parts(stop: int, size: int, start: int = 0) -> Iterator[slice]:
-    """Slices of `size` from `start` to `stop`."""
+    """Slices of `size` from `start` to `stop`.
+
+    What is kept of each is written into one array that was made before them. A small
+    result that is made among large temporary ones, and outlives them, cuts the memory
+    that they leave: the next ones may not fit into it, and the process grows by them all.
+    """
     for first in range(start, stop, size):
         yield slice(first, min(first + size, stop))
 
 
-def to_host(pieces: Sequence[torch.Tensor]) -> NDArray[np.int64]:
-    return torch.cat(list(pieces)).cpu().numpy().astype(np.int64, copy=False)
+def to_host(numbers: torch.Tensor) -> NDArray[np.int64]:
+    return numbers.cpu().numpy().astype(np.int64, copy=False)

@@ -48,6 +48,14 @@ class _Tile(NamedTuple):
     scores: torch.Tensor
 
 
+class Strip(NamedTuple):
+    """A few queries, and their scores with the whole gallery."""
+
+    q_part: slice
+    scores: torch.Tensor
+    """(q, G), as the scorer gave them."""
+
+
 def custom_counts(
     queries: Grouped, gallery: Grouped, similarity: Similarity, tile: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -153,8 +161,8 @@ def _raise_floors(side: _Sorted, part: slice, best: torch.Tensor) -> None:
 
 def strips(
     queries: torch.Tensor, gallery: torch.Tensor, similarity: Similarity, tile: int
-) -> Iterator[torch.Tensor]:
-    """Scores of a few queries with the whole gallery, strip by strip.
+) -> Iterator[Strip]:
+    """A few queries after the other, each with the whole gallery.
 
     So each pair is scored once: a scorer may round it in another way in another tile,
     and a tie would be lost. A strip holds no more than a tile does, or one query.
@@ -165,7 +173,7 @@ def strips(
             scored(queries[q_part], gallery[g_part], similarity)
             for g_part in parts(len(gallery), tile)
         ]
-        yield torch.cat(tiles, 1)
+        yield Strip(q_part, torch.cat(tiles, 1))
 
 
 def on_device_of(rows: Rows, similarity: Similarity) -> Similarity:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,11 +80,8 @@ def right_wins(
     _check(sides, duels)
     with torch.no_grad(), plain_sums(q_rows.device):
         if similarity is None:
-            wins = list(_by_dot_products(sides, duels))
-        else:
-            ours = on_device_of(queries, similarity)
-            wins = list(_by_similarity(sides, duels, ours))
-    return np.concatenate([np.zeros(0, np.bool_), *wins])
+            return _by_dot_products(sides, duels)
+        return _by_similarity(sides, duels, on_device_of(queries, similarity))
 
 
 def _check(sides: _Sides, duels: Duels) -> None:
@@ -100,7 +96,8 @@ def _check(sides: _Sides, duels: Duels) -> None:
             )
 
 
-def _by_dot_products(sides: _Sides, duels: Duels) -> Iterator[NDArray[np.bool_]]:
+def _by_dot_products(sides: _Sides, duels: Duels) -> NDArray[np.bool_]:
+    wins = np.empty(len(duels), np.bool_)
     device = sides.queries.device
     error = gamma(sides.queries.shape[1], FLOAT64)
     for part in parts(len(duels), _PIECE):
@@ -110,12 +107,14 @@ def _by_dot_products(sides: _Sides, duels: Duels) -> Iterator[NDArray[np.bool_]]
         size = torch.linalg.vector_norm(query, dim=1) * error
         surely = (query * right).sum(1) - size * torch.linalg.vector_norm(right, dim=1)
         at_most = (query * wrong).sum(1) + size * torch.linalg.vector_norm(wrong, dim=1)
-        yield (surely > at_most).cpu().numpy()
+        wins[part] = (surely > at_most).cpu().numpy()
+    return wins
 
 
 def _by_similarity(
     sides: _Sides, duels: Duels, similarity: Similarity
-) -> Iterator[NDArray[np.bool_]]:
+) -> NDArray[np.bool_]:
+    wins = np.empty(len(duels), np.bool_)
     device = sides.queries.device
     for part in parts(len(duels), _CUSTOM_PIECE):
         query_numbers, query_places = np.unique(
@@ -134,7 +133,8 @@ def _by_similarity(
         columns = torch.arange(len(query_places), device=device)
         own = scores[places, columns]
         other = scores[places, columns + len(query_places)]
-        yield (own > other).cpu().numpy()
+        wins[part] = (own > other).cpu().numpy()
+    return wins
 
 
 def _index(numbers: NDArray[np.int64], device: torch.device) -> torch.Tensor:

@@ -167,14 +167,14 @@ def _lost_to_16_bits(
 
     The difference is exact.
     """
-    norms: list[torch.Tensor] = []
+    norms = torch.empty(len(rows), dtype=torch.float64, device=rows.device)
     for part in parts(len(rows), piece):
         residual = rows[part] - mean
         if scale != 1:
             residual.mul_(scale)
         difference = residual - residual.to(precision.dtype)
-        norms.append(torch.linalg.vector_norm(difference, dim=1).double())
+        norms[part] = torch.linalg.vector_norm(difference, dim=1)
     dimension = rows.shape[1]
     rounding = 1 + gamma(dimension, FLOAT32)
     flushed = math.sqrt(dimension) * (2.0**-60 + precision.smallest)
-    return torch.cat(norms).mul_(rounding).add_(flushed).div_(scale)
+    return norms.mul_(rounding).add_(flushed).div_(scale)

@@ -61,34 +61,28 @@ def top_k(
             f"Expected k from 1 to the gallery's {len(g_rows)} items, got k={k!r}."
             " Lower it."
         )
+    best = _Best.make(len(q_rows), k, q_rows.device)
     with torch.no_grad(), plain_sums(q_rows.device):
         if similarity is not None:
             check_finite("queries", q_rows)
             check_finite("gallery", g_rows)
             scorer = on_device_of(queries, similarity)
-            best = [
-                _highest(scores.double(), k)
-                for scores in strips(q_rows, g_rows, scorer, tile)
-            ]
+            for strip in strips(q_rows, g_rows, scorer, tile):
+                best.put(strip.q_part, _highest(strip.scores.double(), k))
         else:
             q_norms = _norms("queries", q_rows)
             g_norms = _norms("gallery", g_rows)
             errors = q_norms * (gamma(q_rows.shape[1], FLOAT64) * float(g_norms.max()))
-            best = [
-                _best_of_tiles(q_rows[part], g_rows, errors[part], k, tile)
-                for part in parts(len(q_rows), tile)
-            ]
-    scores = torch.cat([part.scores for part in best])
-    return to_host([part.items for part in best]), scores.cpu().numpy()
+            for part in parts(len(q_rows), tile):
+                found = _best_of_tiles(q_rows[part], g_rows, errors[part], k, tile)
+                best.put(part, found)
+    return to_host(best.items), best.scores.cpu().numpy()
 
 
 def _norms(name: str, rows: torch.Tensor) -> torch.Tensor:
-    norms = torch.cat(
-        [
-            torch.linalg.vector_norm(rows[part].double(), dim=1)
-            for part in parts(len(rows), 256)
-        ]
-    )
+    norms = torch.empty(len(rows), dtype=torch.float64, device=rows.device)
+    for part in parts(len(rows), 256):
+        norms[part] = torch.linalg.vector_norm(rows[part].double(), dim=1)
     check_norms(name, rows, norms)
     return norms
 
@@ -100,6 +94,17 @@ class _Best(NamedTuple):
     """(q, k) float64."""
     items: torch.Tensor
     """(q, k) int64 numbers in the gallery."""
+
+    @staticmethod
+    def make(count: int, k: int, device: torch.device) -> _Best:
+        """To be filled."""
+        scores = torch.empty((count, k), dtype=torch.float64, device=device)
+        return _Best(scores, torch.empty_like(scores, dtype=torch.int64))
+
+    def put(self, part: slice, found: _Best) -> None:
+        """Copied: what was found may be a view of all that was looked through."""
+        self.scores[part] = found.scores
+        self.items[part] = found.items
 
 
 def _best_of_tiles(

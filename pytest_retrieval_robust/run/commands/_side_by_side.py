@@ -166,7 +166,7 @@ def _why_alone(table: Table) -> str:
 
 
 def _wrapped(sentence: str) -> list[str]:
-    from ...core.shown import plain
+    from ...core.plain_text import plain
     from ...reports.terminal.lines import wrapped
 
     return wrapped(plain(sentence))

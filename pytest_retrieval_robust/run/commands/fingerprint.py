@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ...core.shown_values import shown_place
 from ...core.words import counted, shown_size
 from ..options import PASSED_ON
 from ._errors import Commands, reason_of
@@ -90,7 +91,7 @@ def fingerprint_lines(fingerprint: Fingerprint, file: Path) -> Iterator[str]:
     inputs = len(fingerprint.marks)
     yield (
         f"{fingerprint.model}: {counted(inputs, 'row')} of fixed pictures and sentences"
-        f" written to {_shown(file)} ({shown_size(file.stat().st_size)})"
+        f" written to {shown_place(file)} ({shown_size(file.stat().st_size)})"
     )
     refused = [mark.name for mark in fingerprint.marks if mark.row is None]
     if refused:
@@ -104,12 +105,3 @@ def fingerprint_lines(fingerprint: Fingerprint, file: Path) -> Iterator[str]:
         yield f"  not known, so that a drift cannot be traced to them: {', '.join(unknown)}"
     yield "next: commit it, and gate it in robust.toml:"
     yield f'  [[gate]]\n  model = "{fingerprint.model}"\n  drift = {{ max = 1e-3 }}'
-
-
-def _shown(file: Path) -> str:
-    """The path from here, so that one can see which suite it belongs to; elsewhere the
-    name alone, because folders above may tell of users and patients.
-    """
-    here = Path.cwd()
-    path = file.absolute()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else file.name

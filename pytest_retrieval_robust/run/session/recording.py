@@ -11,6 +11,7 @@ from ...core.cases import Json
 from ...core.counterfactual_outcomes import CounterfactualOutcome, Counterfactuals
 from ...core.drift import DriftOutcome
 from ...core.errors import RobustError
+from ...core.foreign import shown_texts_note
 from ...core.outcomes import Outcome
 from ...core.searches import BreakingOutcome
 from ...measure.timing.occlusion_timer import OcclusionTimer
@@ -143,9 +144,15 @@ class Recorder:
         return describe(self._loader.pairs(name), self._state.settings.ks)
 
     def _notes(self) -> tuple[str, ...]:
-        notes = (*self._loader.notes, *self._state.ray_notes)
+        notes = [*self._loader.notes, *self._state.ray_notes]
         embeddings = self._state.embeddings
-        return notes if embeddings is None else (*notes, *embeddings.notes)
+        if embeddings is not None:
+            notes += embeddings.notes
+        # Of the process that made the sentences: a worker of pytest-xdist may be another.
+        of_texts = shown_texts_note()
+        if of_texts is not None:
+            notes.append(of_texts)
+        return tuple(notes)
 
 
 def _drift_in(values: Mapping[str, Any]) -> DriftOutcome | None:

@@ -49,7 +49,7 @@ NOT_OF_THE_NUMBERS = {
     "core/names.py",
     "core/outcomes.py",
     "core/progress.py",
-    "core/shown.py",
+    "core/plain_text.py",
     "core/shown_values.py",
     "core/strata.py",
     "core/time_limit.py",

@@ -95,6 +95,17 @@ def test_what_is_found_breaks_is_one_minimal_and_never_below_the_fewest(
     assert not result.one_minimal or not (margin(changed) < -1e-5).any()
 
 
+def test_what_was_hidden_for_nothing_is_given_back() -> None:
+    """The cell that does most alone is hidden first, and two others do without it."""
+    each = np.array([0.5, 0.1, 0.1, 0, 0, 0, 0, 0, 0])
+    pairwise = np.zeros((CELLS, CELLS))
+    pairwise[1, 2] = 1.2
+    # No more than the first attempt: a later one begins with the second cell.
+    result, _ = run(search_breaking(CELLS, 45), together(each, pairwise))
+    assert np.flatnonzero(result.cells).tolist() == [1, 2]
+    assert result.one_minimal
+
+
 @given(st.integers(0, 2**32 - 1), st.sampled_from([16, 64, 256]), st.integers(3, 6))
 def test_no_more_is_asked_than_the_budget(seed: int, cells: int, each: int) -> None:
     random = np.random.default_rng(seed)
