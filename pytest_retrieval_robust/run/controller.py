@@ -281,6 +281,12 @@ class Controller:
 
         # The results and reports say PASSED so far: they are written again.
         failures = (f"pytest ended with the exit status {status}",)
-        run = replace(self._run, failures=failures, results=None, reports=())
+        run = replace(
+            self._run,
+            failures=failures,
+            other_failures=failures,
+            results=None,
+            reports=(),
+        )
         state = self._state()
         self._run = write_reports(write_results(run, state), state, self._samples)

@@ -683,10 +683,12 @@ def test_a_run_that_fails_elsewhere_has_not_passed(
     pytester.makepyfile(test_mine=THREE_LINES, test_other=test)
     (pytester.path / "robust.toml").write_text(MET)
     result = pytester.runpytest_inprocess(
-        *SMALL, *workers, "--continue-on-collection-errors"
+        *SMALL, *workers, "--continue-on-collection-errors", "--robust-results=out"
     )
-    assert result.ret == 1
-    assert last_line(result) == f"RELEASE GATE: FAILED because {why}"
+    replay = pytester.runpytest_inprocess("--robust-replay=out")
+    for ended in (result, replay):
+        assert ended.ret == 1
+        assert last_line(ended) == f"RELEASE GATE: FAILED because {why}"
 
 
 @pytest.mark.parametrize("late", ["pytest_sessionfinish", "pytest_runtestloop"])
@@ -709,6 +711,9 @@ def test_a_run_that_another_plugin_fails_has_not_passed(
         "RELEASE GATE: FAILED because pytest ended with the exit status "
     )
     assert saved_run(pytester.path / "out")["status"] == "failed"
+    pytester.makeconftest("")
+    replay = pytester.runpytest_inprocess("--robust-replay=out")
+    assert (replay.ret, last_line(replay)) == (1, last_line(result))
 
 
 def test_a_session_that_cannot_be_concluded_still_ends_with_the_line(
