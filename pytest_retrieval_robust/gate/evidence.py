@@ -25,8 +25,10 @@ from ..retrieval.bootstrap import (
 from ..retrieval.curve import Curve
 from ..retrieval.intervals import Estimate, proportion
 from ..retrieval.metrics.named import NamedMetric
+from ..retrieval.random_order import ranks_by_chance
 from ..retrieval.shares import share_of
 from .curve_statistics import Floats, Statistic, estimate_of, retention_of, statistic
+from .decision import ROUNDING
 from .hit_samples import CELLS_AHEAD, HitColumn, HitSamples, RanksAhead, no_ranks
 
 _METRIC_RESAMPLES = 1_000
@@ -42,8 +44,9 @@ class Arrays(Protocol):
         """`image_ranks` and `report_ranks`."""
 
     def of_dataset(self, name: str) -> Mapping[str, NDArray[np.int64]] | None:
-        """`image_query_key`, `report_query_key`, `cluster`, `report_cluster`; of a data
-        set with strata `image_strata` and `report_strata` too.
+        """`image_query_key`, `report_query_key`, `cluster`, `report_cluster`,
+        `image_right`, `report_right`; of a data set with strata `image_strata` and
+        `report_strata` too.
         """
 
 
@@ -174,6 +177,28 @@ class Evidence:
                 estimate, low=min(estimate.low, value), high=max(estimate.high, value)
             )
         return self._estimates[key]
+
+    def is_met_by_chance(
+        self, outcome: Outcome, direction: Direction, name: str, minimum: float
+    ) -> bool:
+        """Whether a random order reaches a floor of a metric with a probability of 0.999
+        or more; False where nobody can tell, because its code or the numbers of right
+        answers are missing.
+        """
+        arrays = self._arrays.of_dataset(outcome.case.dataset) or {}
+        right = arrays.get(f"{_query_kind(direction)}_right")
+        metric = self._metrics.get(name)
+        if right is None or metric is None:
+            return False
+        rng = np.random.default_rng(0)
+        misses = 0
+        # Nearly always the first orders miss it, and no more are drawn.
+        for _ in range(_METRIC_RESAMPLES):
+            ranks = ranks_by_chance(right, outcome.scores(direction).gallery, rng)
+            misses += metric.value(ranks) < minimum - ROUNDING
+            if misses > 1:
+                return False
+        return True
 
     def of_curve(
         self, curve: Curve, direction: Direction, k: int, name: str, confidence: float

@@ -18,6 +18,7 @@ def failures(judged: Judged) -> tuple[str, ...]:
 
 def _ending(judged: Judged) -> Iterator[str]:
     yield from judged.ending.failures
+    yield from judged.measured.other_failures
 
 
 def _nothing_measured(judged: Judged) -> Iterator[str]:

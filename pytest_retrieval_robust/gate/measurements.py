@@ -80,6 +80,10 @@ class Measurements:
     """What the user should know of how it was measured, in sentences."""
     drift: tuple[DriftOutcome, ...] = field(default=(), kw_only=True)
     """Models beside their fingerprints; also those that have none."""
+    other_failures: tuple[str, ...] = field(default=(), kw_only=True)
+    """What went wrong beside the tests of ours, in sentences: another test that failed,
+    a file that could not be collected. It stands against the release, in a replay too.
+    """
 
     @cached_property
     def curves(self) -> tuple[Curve, ...]:

@@ -18,8 +18,7 @@ from .number_words import bounds_in_words, settled_by
 class MetricFloor:
     """`metric = { "hit-rate(k=3)" = 0.5 }`: what a registered metric must reach.
 
-    A metric has a scale of its own. So 0 is a floor like any other, and nothing is known
-    of what chance reaches.
+    A metric has a scale of its own. So 0 is a floor like any other.
     """
 
     name: str
@@ -58,16 +57,50 @@ class MetricFloor:
                 f"{self._subject(numbers)} was not measured. Measure it again with what"
                 " registers the metric.",
             )
-        if decision.by == "point":
-            return self._by_point(numbers, value, decision)
-        if estimate is None:
+        if decision.by == "bound" and estimate is None:
             return self._open(
                 numbers,
                 value,
                 f"{self._subject(numbers)} is {value:.3f}: its bounds are unknown, because"
                 " its code or the ranks are missing. Install what registers the metric.",
             )
-        return self._by_bound(numbers, estimate, decision)
+        if estimate is None:
+            verdict = self._by_point(numbers, value, decision)
+        else:
+            verdict = self._by_bound(numbers, estimate, decision)
+        return self._unless_chance_meets_it(numbers, verdict)
+
+    def _unless_chance_meets_it(
+        self, numbers: CurveNumbers, verdict: Verdict
+    ) -> Verdict:
+        """The verdict; inconclusive where a random order meets the floor too."""
+        evidence = numbers.evidence
+        # What a model misses can be missed.
+        if evidence is None or verdict.verdict == "fail":
+            return verdict
+        try:
+            is_met = evidence.is_met_by_chance(
+                numbers.last, numbers.direction, self.name, self.minimum
+            )
+        except MetricError:
+            # It has no value for such ranks, so that it can tell models from chance.
+            return verdict
+        if not is_met:
+            return verdict
+        gallery = numbers.last.scores(numbers.direction).gallery
+        sentence = (
+            f"{self._subject(numbers)}: this gate cannot fail, because a random order of"
+            f" the gallery of {gallery} meets the floor of {self.minimum:.3f} too. Choose"
+            " a stricter floor, or more pairs."
+        )
+        return replace(
+            verdict,
+            verdict="inconclusive",
+            tolerated=False,
+            weak=True,
+            more_queries=None,
+            sentence=sentence,
+        )
 
     def _value(self, numbers: CurveNumbers) -> float | None:
         if numbers.evidence is not None:

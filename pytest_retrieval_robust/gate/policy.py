@@ -29,7 +29,7 @@ from .limits import (
 )
 from .perturbed import PerturbationSet
 from .plan import PlannedGate, cells_of
-from .policy_checks import check_ks, check_level, leaves_out, tie
+from .policy_checks import check_ks, check_level, is_about, leaves_out, tie
 from .rules import DEFAULTS, Rule, SettingName
 
 K = TypeVar("K", bound=Hashable)
@@ -287,6 +287,16 @@ class Policy:
             and leaves_out(plan, rule)
         }
         return sorted(levels)
+
+    def left_out_by_level(self, plan: Plan) -> int:
+        """How many tables with limits on what a plan measures name a level or severity
+        that it leaves out.
+        """
+        return sum(
+            leaves_out(plan, rule) and is_about(plan, rule)
+            for rule in self.rules
+            if rule.limits
+        )
 
     # What is wrong with it
 

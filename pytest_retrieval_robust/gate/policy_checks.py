@@ -45,6 +45,17 @@ def leaves_out(plan: Plan, rule: Rule) -> bool:
     return rule.level not in plan.levels_of(rule.family)
 
 
+def is_about(plan: Plan, rule: Rule) -> bool:
+    """Whether a table is about a model, a data set and a perturbation of a plan, at
+    whatever level.
+    """
+    names = plan.names_of(rule.family)
+    has_perturbation = any(rule.names_perturbation(name) for name in names)
+    return has_perturbation and any(
+        rule.speaks_of(plan.models, dataset) for dataset in plan.datasets
+    )
+
+
 def check_level(rule: Rule, plan: Plan) -> None:
     """Raise `ConfigError` for a level or severity that is not measured."""
     if not leaves_out(plan, rule):

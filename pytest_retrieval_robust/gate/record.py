@@ -73,6 +73,8 @@ class RunRecord(Measurements):
     reference: ReferenceRecord | None = None
     attempt: AttemptRecord | None = None
     """None where it is no attempt against a saved run, or nobody counts them."""
+    tables_left_out: int = 0
+    """Tables of the policy about levels or severities that the options left out."""
 
     @property
     def release(self) -> Release:
@@ -125,6 +127,7 @@ class RunRecord(Measurements):
             (elsewhere, "gate", "for other hardware"),
             (unprinted, "gate", "without a fingerprint"),
             (taken_away, "gate", "taken away by a limit of 0"),
+            (self.tables_left_out, "gate table", "at a level that was left out"),
             (untested, "model", "not tested"),
         ):
             if count:
@@ -228,6 +231,7 @@ def judge_run(
         corruption_errors=_corruption_errors(measured, comparison, verdicts),
         groups=tuple(group_numbers(measured, run.evidence, comparison, verdicts)),
         reference=reference,
+        tables_left_out=policy.left_out_by_level(measured.plan),
     )
 
 

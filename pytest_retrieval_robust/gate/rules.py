@@ -158,6 +158,10 @@ class Rule:
             _matches(self.model, model) for model in models
         )
 
+    def names_perturbation(self, name: str) -> bool:
+        """Whether it is about this perturbation of its family."""
+        return _matches(self.occluder, name)
+
     @property
     def keys(self) -> Set[GateKey]:
         """The gates that it states a limit of."""

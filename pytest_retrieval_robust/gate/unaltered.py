@@ -1,5 +1,5 @@
-"""Cells in which a corruption or text noise changed nothing: they say nothing of a model,
-so that no gate passes on them.
+"""Cells in which nothing was hidden or changed: they say nothing of a model, so that no
+gate passes on them.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from ..core.cases import Case, level_word
+from ..core.cases import Case, Family, level_word, levels_word
 from ..core.outcomes import Outcome
 from ..core.verdict import Verdict
 from ..core.words import counted
@@ -20,8 +20,15 @@ _EXAMPLES = 3
 
 
 def is_unaltered(outcome: Outcome) -> bool:
-    """Whether it is known that a corruption or text noise changed nothing."""
-    return outcome.case.level > 0 and outcome.altered == 0
+    """Whether it is known that nothing was changed of what a model sees: by a corruption or
+    text noise, or by an occluder whose level is below half a cell, or whose masks lack
+    the region.
+    """
+    if outcome.case.level == 0:
+        return False
+    if outcome.case.family == "occlusion":
+        return outcome.visible_level == 0
+    return outcome.altered == 0
 
 
 def unless_nothing_was_changed(
@@ -58,16 +65,19 @@ def _sentence(verdict: Verdict, perturbed: Sequence[Outcome]) -> str:
     levels = sorted({outcome.case.level for outcome in perturbed})
     where = f"{level_word(case.family)} {levels[0]:g}"
     if len(levels) > 1:
-        where = f"severities {levels[0]:g} to {levels[-1]:g}"
+        where = f"{levels_word(case.family)} {levels[0]:g} to {levels[-1]:g}"
     return (
         f"{case.model} on {case.dataset}, {verdict.gate}: nothing was changed:"
         f" {names} at {where} left all {_number(first)} as they are."
-        f" {_advice(levels[-1])}."
+        f" {_advice(levels[-1], case.family)}."
     )
 
 
-def _advice(level: float) -> str:
+def _advice(level: float, family: Family) -> str:
     """What to do about a cell in which too little was changed."""
+    if family == "occlusion":
+        higher = "" if level == 1 else "a higher level, "
+        return f"Choose {higher}another occluder, or masks that have its region"
     return f"Choose {'' if level == 1 else 'a higher severity or '}another preset"
 
 
@@ -102,10 +112,11 @@ def hardly_altered(outcomes: Iterable[Outcome]) -> Iterator[str]:
     more = ""
     if len(least) > _EXAMPLES:
         more = f"; and {len(least) - _EXAMPLES} more (`-v` shows each share)"
+    lowest = min(least.values(), key=lambda outcome: outcome.case.level)
     yield (
         f"Fewer than {100 * FEW:g} % of the images or reports were changed by"
         f" {examples}{more}: what is retrieved there says little of a model."
-        f" {_advice(min(outcome.case.level for outcome in least.values()))}."
+        f" {_advice(lowest.case.level, lowest.case.family)}."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..core.roles import Role
@@ -32,8 +33,6 @@ def conclude(
     `failures` is what stands against a release beside the tests of ours; `unfinished`
     tests did not come to their end, for whatever reason.
     """
-    # That of the tests: what they have estimated in this process is not done again.
-    run = Run(collector.measurements(session, scope), session.judging.evidence)
     crashes = [
         f"a worker died in a test of {model}" for model in sorted(collector.crashed)
     ]
@@ -42,10 +41,16 @@ def conclude(
     # An interrupted run says so already.
     if unfinished and not is_interrupted:
         cut_short = [f"{counted(unfinished, 'collected test')} did not finish"]
+    measured = replace(
+        collector.measurements(session, scope),
+        other_failures=(*cut_short, *failures),
+    )
+    # That of the tests: what they have estimated in this process is not done again.
+    run = Run(measured, session.judging.evidence)
     config_file = session.settings.config_file
     tables = () if config_file is None else config_file.models
     ending = Ending(
-        failures=(*crashes, *cut_short, *failures),
+        failures=tuple(crashes),
         gate_failures=collector.gate_failures,
         passed_tests=len(collector.passed),
         measure_only=session.settings.measure_only,

@@ -48,6 +48,8 @@ class Controller:
         self._failed_status: pytest.ExitCode | None = None
         """The exit status of a run that pytest would call a success, and that did not pass."""
         self._is_shown = False
+        self._another_failed = False
+        """Whether another plugin raised at the end of the session."""
 
     # Progress
 
@@ -136,6 +138,12 @@ class Controller:
             self._conclude(session)
         try:
             return (yield)
+        except pytest.exit.Exception:
+            # Whoever asks for the end says with which status.
+            raise
+        except BaseException:
+            self._another_failed = True
+            raise
         finally:
             self.keep_exit_status()
             self._show(self._config.pluginmanager.get_plugin("terminalreporter"))
@@ -274,13 +282,21 @@ class Controller:
         say PASSED.
         """
         status = 0 if self._session is None else int(self._session.exitstatus)
-        is_known = status in (0, self._failed_status)
+        is_known = status in (0, self._failed_status) and not self._another_failed
         if self._run is None or is_known or self._run.failures:
             return
         from .saving import write_reports, write_results
 
         # The results and reports say PASSED so far: they are written again.
         failures = (f"pytest ended with the exit status {status}",)
-        run = replace(self._run, failures=failures, results=None, reports=())
+        if self._another_failed:
+            failures = ("another plugin failed at the end of the session",)
+        run = replace(
+            self._run,
+            failures=failures,
+            other_failures=failures,
+            results=None,
+            reports=(),
+        )
         state = self._state()
         self._run = write_reports(write_results(run, state), state, self._samples)

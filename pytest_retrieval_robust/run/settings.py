@@ -16,6 +16,7 @@ from ..core.roles import Role
 from ..core.shown_values import shown_place
 from .options import BY_FLAG, CACHE_LIMIT, is_measure_only, is_replay, names_config
 from .robust_toml import beside_arguments
+from .typed_alone import check_typed_alone
 from .typed_values import (
     Engine,
     parse_address,
@@ -143,8 +144,9 @@ class Settings:
 
 def read_settings(config: pytest.Config) -> Settings:
     """The settings of this run; `ConfigError` for any value that is wrong."""
-    # The one asks for no verdict, the other for nothing else.
+    check_typed_alone(config)
     values = _OptionValues(config)
+    # The one asks for no verdict, the other for nothing else.
     if is_measure_only(config) and is_replay(config):
         raise ConfigError(
             "Expected --robust-measure-only or --robust-replay, got both. A saved run"

@@ -158,6 +158,26 @@ def test_occlusions_and_level_0_are_judged_as_before(tmp_path: Path) -> None:
     assert others
 
 
+def test_an_occlusion_that_hides_nothing_passes_no_gate(tmp_path: Path) -> None:
+    mine = make_run(tmp_path / "mine").run
+    first, *higher = sorted({each.case.level for each in mine.measured.outcomes})[1:]
+    outcomes = tuple(
+        replace(each, visible_level=0.0) if each.case.level <= first else each
+        for each in mine.measured.outcomes
+    )
+    mine = replace(mine, measured=replace(mine.measured, outcomes=outcomes))
+    policy = tmp_path / "robust.toml"
+    policy.write_text("[[gate]]\nrecall = { 10 = 0.05 }\n")
+    run = judge_run(mine, read_policy(read_config_file(policy)), Against(None))
+    found = {each.case.level: each for each in run.verdicts}
+    assert {found[level].verdict for level in (0.0, *higher)} == {"pass"}
+    assert found[first].verdict == "inconclusive"
+    assert (
+        "left all 200 images as they are. Choose a higher level, another occluder"
+        in found[first].sentence
+    )
+
+
 def test_a_policy_that_tolerates_open_gates_tolerates_these(tmp_path: Path) -> None:
     strict = judged(tmp_path, {0.2: 0.0})
     before = '[[gate]]\ninconclusive = "allow"\n'

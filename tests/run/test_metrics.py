@@ -192,6 +192,20 @@ def test_by_bound_a_metric_has_bounds_around_its_value(
         assert verdict["decided_by"] == "bound"
 
 
+@pytest.mark.parametrize("decided", ["point", "bound"])
+def test_a_floor_that_a_random_order_meets_is_no_gate(
+    pytester: pytest.Pytester, bare_suite: Run, decided: str
+) -> None:
+    pytester.makeconftest(HIT_RATE)
+    cannot_fail = f'metric = {{ "hit-rate(k=23)" = 0.5 }}\ndecide = "{decided}"\n'
+    policy(pytester, f'{ON_ONE_MODEL}{cannot_fail}inconclusive = "allow"\n')
+    result = bare_suite()
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        ["*this gate cannot fail*", "RELEASE GATE: FAILED because 2 of 2 gates were *"]
+    )
+
+
 @pytest.mark.usefixtures("forked_workers")
 def test_a_worker_sends_metrics_and_their_failures(
     pytester: pytest.Pytester, bare_suite: Run

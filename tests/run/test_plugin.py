@@ -706,14 +706,18 @@ def test_one_level_alone_is_judged_and_saved(
     }
 
 
+@pytest.mark.parametrize("hook", ["pytest_sessionfinish", "pytest_terminal_summary"])
 def test_results_are_written_though_another_plugin_fails_at_the_end(
-    run_suite: Run, pytester: pytest.Pytester
+    run_suite: Run, pytester: pytest.Pytester, hook: str
 ) -> None:
-    pytester.makeconftest(
-        "def pytest_sessionfinish(): raise RuntimeError('of another')"
+    pytester.makeconftest(f"def {hook}(): raise RuntimeError('of another')")
+    result = run_suite("--robust-results=out")
+    assert result.ret == 3
+    result.stdout.fnmatch_lines(
+        ["RELEASE GATE: FAILED because another plugin failed at the end of the session"]
     )
-    run_suite("--robust-results=out")
-    assert (pytester.path / "out/run.json").is_file()
+    run = json.loads((pytester.path / "out/run.json").read_text())["run"]
+    assert run["status"] == "failed"
 
 
 @pytest.mark.parametrize("option", ["--benchmark-only", "--benchmark-skip"])

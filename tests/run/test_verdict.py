@@ -227,6 +227,16 @@ def test_measuring_alone_is_typed_and_stands_in_no_ini_file(
     )
 
 
+@pytest.mark.parametrize("option", ["--robust-measure-only", "--robust-replay=out"])
+def test_an_ini_file_takes_no_verdict_away_by_addopts(
+    bare_suite: Run, pytester: pytest.Pytester, option: str
+) -> None:
+    pytester.makeini(f"[pytest]\naddopts = {option}\n")
+    result = bare_suite()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*on the command line alone, got it in addopts*"])
+
+
 def test_a_replay_is_there_to_judge(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_inprocess(
         "--robust-replay=out", "--robust-measure-only"
@@ -276,6 +286,20 @@ def test_a_half_level_that_cannot_be_reached_is_not_met(
     result = bare_suite("--robust-limit=10")
     assert (
         last_line(result) == "RELEASE GATE: FAILED because 1 of 1 gate was inconclusive"
+    )
+
+
+def test_a_gate_at_a_level_that_was_left_out_is_counted_in_the_last_line(
+    bare_suite: Run, pytester: pytest.Pytester
+) -> None:
+    of_others = MISSED.replace("tiny-cxr-clip", "medclip").replace("0.3", "0.5")
+    (pytester.path / "robust.toml").write_text(
+        MET + MISSED.replace("0.3", "0.5") + of_others
+    )
+    result = bare_suite("-q")
+    assert last_line(result) == (
+        "RELEASE GATE: PASSED (smoke run: the first 24 pairs; 1 gate met, 1 cell"
+        " ungated, 1 gate table at a level that was left out)"
     )
 
 
@@ -663,10 +687,12 @@ def test_a_run_that_fails_elsewhere_has_not_passed(
     pytester.makepyfile(test_mine=THREE_LINES, test_other=test)
     (pytester.path / "robust.toml").write_text(MET)
     result = pytester.runpytest_inprocess(
-        *SMALL, *workers, "--continue-on-collection-errors"
+        *SMALL, *workers, "--continue-on-collection-errors", "--robust-results=out"
     )
-    assert result.ret == 1
-    assert last_line(result) == f"RELEASE GATE: FAILED because {why}"
+    replay = pytester.runpytest_inprocess("--robust-replay=out")
+    for ended in (result, replay):
+        assert ended.ret == 1
+        assert last_line(ended) == f"RELEASE GATE: FAILED because {why}"
 
 
 @pytest.mark.parametrize("late", ["pytest_sessionfinish", "pytest_runtestloop"])
@@ -689,6 +715,9 @@ def test_a_run_that_another_plugin_fails_has_not_passed(
         "RELEASE GATE: FAILED because pytest ended with the exit status "
     )
     assert saved_run(pytester.path / "out")["status"] == "failed"
+    pytester.makeconftest("")
+    replay = pytester.runpytest_inprocess("--robust-replay=out")
+    assert (replay.ret, last_line(replay)) == (1, last_line(result))
 
 
 def test_a_session_that_cannot_be_concluded_still_ends_with_the_line(

@@ -108,6 +108,7 @@ def _facts(run: RunRecord, ranks_sha256: str | None, host: Json) -> RunFacts:
         warnings=list(run.warnings),
         broken=list(run.broken),
         broken_tests=run.broken_tests,
+        other_failures=list(run.other_failures) or UNSET,
         status=run.release.status,
     )
 
@@ -217,6 +218,7 @@ def measured_of(document: RunDocument, notes: tuple[str, ...]) -> Measurements:
         broken_tests=run.broken_tests,
         notes=notes,
         drift=tuple(document.drift),
+        other_failures=tuple(run.other_failures or ()),
     )
 
 

@@ -54,6 +54,8 @@ class RunFacts(Form):
     broken: list[str]
     """Tests that failed for another reason than a gate."""
     broken_tests: Count
+    other_failures: list[str] | UnsetType = UNSET
+    """What else stood against the release: another test, a file that could not be collected."""
     status: Status | UnsetType = UNSET
     """The decision. The first runs have none: they failed where `failures` is not empty."""
     content_sha256: Sha256 | UnsetType = UNSET

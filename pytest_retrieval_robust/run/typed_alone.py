@@ -1,0 +1,27 @@
+"""Options that take the verdict away are typed: no ini file may hold them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pytest
+
+_VERDICT_TAKEN_AWAY = ("--robust-measure-only", "--robust-replay")
+
+
+def check_typed_alone(config: pytest.Config) -> None:
+    """Raise `ConfigError` where `addopts` of an ini file holds such an option.
+
+    They have no ini value either, but `addopts` would go round that.
+    """
+    for argument in config.getini("addopts"):
+        flag = str(argument).partition("=")[0]
+        if flag in _VERDICT_TAKEN_AWAY:
+            raise ConfigError(
+                f"Expected {flag} on the command line alone, got it in addopts of an ini"
+                " file, where a project would lose its verdict without anybody noticing."
+                " Take it out of addopts, and type it where you want it."
+            )
