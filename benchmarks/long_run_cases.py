@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -16,7 +17,7 @@ from pytest_retrieval_robust.core.catalogue import Catalogues
 from pytest_retrieval_robust.datasets import DatasetEntry
 
 from .hostile.toy import DATASET, ToyDataset, ToyEncoder, model_entry
-from .long_run import LEVELS, MODELS, OCCLUDERS, Sample
+from .long_run import LEVELS, MODELS, OCCLUDERS, End, Sample
 
 PAIRS = 24
 _EVERY = 10
@@ -42,8 +43,20 @@ def note_case(count: int = 1) -> None:
         stream.write(json.dumps(asdict(sample)) + "\n")
 
 
+def note_end() -> None:
+    """Note what the process has taken, as the last thing that it does."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    end = End(seconds=time.process_time(), peak=1024 * usage.ru_maxrss)
+    path = Path(os.environ["LONG_RUN_NOTES"]).with_suffix(".end")
+    path.write_text(json.dumps(asdict(end)))
+
+
 def pytest_runtest_logfinish() -> None:
     note_case()
+
+
+def pytest_unconfigure() -> None:
+    note_end()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -71,6 +84,7 @@ def main(cases: int) -> None:
                 **({"cache_dir": cache} if number % 2 else {"cache": False}),
             )
             note_case(len(levels))
+    note_end()
 
 
 if __name__ == "__main__":
