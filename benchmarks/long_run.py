@@ -62,7 +62,7 @@ class Sample:
 
     cases: int
     resident: int
-    """Bytes."""
+    """Bytes of its own: pages of files, as libraries are, are left out."""
     descriptors: int
     seconds: float
     """Of the processor, since the process began."""

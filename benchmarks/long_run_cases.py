@@ -32,10 +32,12 @@ def note_case(count: int = 1) -> None:
     _done += count
     if _done // _EVERY == before:
         return
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    _, resident, of_files, *_ = Path("/proc/self/statm").read_text().split()
+    # Pages of libraries come and go with what other processes ask of the machine.
+    own_pages = int(resident) - int(of_files)
     sample = Sample(
         cases=_done,
-        resident=pages * os.sysconf("SC_PAGE_SIZE"),
+        resident=own_pages * os.sysconf("SC_PAGE_SIZE"),
         descriptors=len(os.listdir("/proc/self/fd")),
         seconds=time.process_time(),
     )
