@@ -10,7 +10,8 @@ with the same parameters without this plugin, because pytest keeps something of 
 The encoders are tiny and real: each case hides a part of each picture, encodes and ranks.
 Figures are noted at the end of each model's cases, the first of which begins with the
 sweep of all of them. A process is warm after its first model; growth is what the others
-add. Calls, which have one model, are cut into as many equal parts.
+add. Calls, which have one model, are cut into as many equal parts. What comes after the
+last case is the end of a session: judging, saving and printing.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ SUITE = """
 def test_case(outcome, clean_outcome, gate):
     assert gate.violations(outcome, clean_outcome) == []
 """
-# Above chance, which is 5 in 24, and met at every level.
-POLICY = "[[gate]]\nrecall = { 5 = 0.25 }\n"
+# Met by every mask: of 19,920 cases the least Recall@5 is 4 in 24.
+POLICY = "[[gate]]\nrecall = { 5 = 0.1 }\n"
 PLAIN = """
 import pytest
 import torch
@@ -61,18 +62,29 @@ class Sample:
 
     cases: int
     resident: int
-    """Bytes."""
+    """Bytes of its own: pages of files, as libraries are, are left out."""
     descriptors: int
     seconds: float
     """Of the processor, since the process began."""
 
 
 @dataclass(frozen=True)
+class End:
+    """What a process had taken when it ended."""
+
+    seconds: float
+    """Of the processor."""
+    peak: int
+    """The most bytes that it ever held."""
+
+
+@dataclass(frozen=True)
 class Growth:
-    """What one process held at the end of each model's cases."""
+    """What one process held at the end of each model's cases, and took to its end."""
 
     name: str
     samples: Sequence[Sample]
+    end: End
 
     @property
     def warm(self) -> Sample:
@@ -104,6 +116,7 @@ class Growth:
             f" {self.last.resident / 1e6:.0f} | {100 * grown:+.1f} % |"
             f" {self.bytes_per_case:,.0f} | {self.warm.descriptors} |"
             f" {self.last.descriptors} | {times} |"
+            f" {self.end.seconds - self.last.seconds:.1f} | {self.end.peak / 1e6:.0f} |"
         )
 
 
@@ -131,8 +144,9 @@ def main() -> None:
 def table(growths: Sequence[Growth]) -> str:
     lines = [
         "| process | cases | MB warm | MB at the end | grown | bytes per case |"
-        " descriptors warm | at the end | ms per case, second model | third | last |",
-        f"| --- |{' ---: |' * (6 + MODELS)}",
+        " descriptors warm | at the end | ms per case, second model | third | last |"
+        " seconds after the last case | MB at most |",
+        f"| --- |{' ---: |' * (8 + MODELS)}",
     ]
     return "\n".join([*lines, *(growth.row() for growth in growths)])
 
@@ -195,7 +209,8 @@ def _measured(name: str, arguments: Sequence[str], files: Mapping[str, str]) -> 
             )
         lines = notes.read_text().splitlines()
         samples = [Sample(**json.loads(line)) for line in lines]
-        return Growth(name, at_ends(samples))
+        end = End(**json.loads(notes.with_suffix(".end").read_text()))
+        return Growth(name, at_ends(samples), end)
 
 
 def at_ends(samples: Sequence[Sample]) -> list[Sample]:

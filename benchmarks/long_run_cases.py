@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -16,7 +17,7 @@ from pytest_retrieval_robust.core.catalogue import Catalogues
 from pytest_retrieval_robust.datasets import DatasetEntry
 
 from .hostile.toy import DATASET, ToyDataset, ToyEncoder, model_entry
-from .long_run import LEVELS, MODELS, OCCLUDERS, Sample
+from .long_run import LEVELS, MODELS, OCCLUDERS, End, Sample
 
 PAIRS = 24
 _EVERY = 10
@@ -31,10 +32,12 @@ def note_case(count: int = 1) -> None:
     _done += count
     if _done // _EVERY == before:
         return
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    _, resident, of_files, *_ = Path("/proc/self/statm").read_text().split()
+    # Pages of libraries come and go with what other processes ask of the machine.
+    own_pages = int(resident) - int(of_files)
     sample = Sample(
         cases=_done,
-        resident=pages * os.sysconf("SC_PAGE_SIZE"),
+        resident=own_pages * os.sysconf("SC_PAGE_SIZE"),
         descriptors=len(os.listdir("/proc/self/fd")),
         seconds=time.process_time(),
     )
@@ -42,8 +45,20 @@ def note_case(count: int = 1) -> None:
         stream.write(json.dumps(asdict(sample)) + "\n")
 
 
+def note_end() -> None:
+    """Note what the process has taken, as the last thing that it does."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    end = End(seconds=time.process_time(), peak=1024 * usage.ru_maxrss)
+    path = Path(os.environ["LONG_RUN_NOTES"]).with_suffix(".end")
+    path.write_text(json.dumps(asdict(end)))
+
+
 def pytest_runtest_logfinish() -> None:
     note_case()
+
+
+def pytest_unconfigure() -> None:
+    note_end()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -71,6 +86,7 @@ def main(cases: int) -> None:
                 **({"cache_dir": cache} if number % 2 else {"cache": False}),
             )
             note_case(len(levels))
+    note_end()
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def _batches(curves: Sequence[Curve]) -> Iterator[Sequence[Curve]]:
 def _shares_of_curves(
     curves: Sequence[Curve], direction: Direction, ks: Sequence[int], evidence: Evidence
 ) -> list[Floats] | None:
-    """(L, K, B) Recall@k of each curve of one data set in resamples of the patients;
+    """(K, L, B) Recall@k of each curve of one data set in resamples of the patients;
     None where ranks are missing, or no whole numbers can be counted.
     """
     columns: list[HitColumn] = []
@@ -98,8 +98,9 @@ def _shares_of_curves(
     start = 0
     for curve in curves:
         stop = start + len(curve.outcomes) * len(ks)
-        of_levels = np.stack(shares[start:stop])
-        arrays.append(of_levels.reshape(len(curve.outcomes), len(ks), -1))
+        # Each level has its k side by side.
+        of_ks = [shares[start + index : stop : len(ks)] for index in range(len(ks))]
+        arrays.append(np.array(of_ks))
         start = stop
     return arrays
 
@@ -107,20 +108,20 @@ def _shares_of_curves(
 def _of_curve(
     curve: Curve, direction: Direction, evidence: Evidence, shares: Floats | None
 ) -> Iterator[tuple[CurveKey, CurveIntervals]]:
-    """The intervals of a curve at each k, from (L, K, B) shares of hits if they are given."""
+    """The intervals of a curve at each k, from (K, L, B) shares of hits if they are given."""
     ks = sorted(curve.clean.scores(direction).recall)
     if shares is None:
         samples = evidence.samples(curve.outcomes, direction, ks)
         if samples is None:
             return
-        shares = samples.transpose(1, 2, 0)
+        shares = samples.transpose(2, 1, 0)
     clean = curve.clean
     queries = clean.scores(direction).queries
     patients = evidence.clusters(clean.case.dataset, direction, queries)
     tail_share = patients.patient_sizes.tail_share(_TAIL)
     for index, k in enumerate(ks):
         key = (curve.clean.case, direction, k)
-        of_k = np.ascontiguousarray(shares[:, index])
+        of_k = np.ascontiguousarray(shares[index])
         yield key, _intervals(curve.levels, of_k, tail_share)
 
 

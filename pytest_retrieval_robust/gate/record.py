@@ -133,9 +133,12 @@ class RunRecord(Measurements):
             if count:
                 yield f"{counted(count, noun)} {words}"
 
-    @property
+    @cached_property
     def shown_k(self) -> int:
-        """The k at which reports show what has room for one k alone."""
+        """The k at which reports show what has room for one k alone.
+
+        Reports ask for it at each row, and it takes a look at every verdict.
+        """
         return shown_k(self.verdicts, self.plan.ks)
 
     @cached_property

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..retrieval.bootstrap import Clusters
+from ..retrieval.metrics.recall import chance_recall
 
 if TYPE_CHECKING:
     from .pairs import Pairs
@@ -24,6 +26,9 @@ class Queries:
     """Items that are ranked."""
     patients: Clusters | None = None
     """The patient of each; None where each has one of its own."""
+    _chances: dict[tuple[int, ...], dict[int, float]] = field(
+        default_factory=dict, init=False
+    )
 
     @classmethod
     def of(
@@ -36,6 +41,19 @@ class Queries:
         groups, counts = np.unique(gallery_groups, return_counts=True)
         right_answers = counts[np.searchsorted(groups, query_groups)]
         return cls(right_answers, len(gallery_groups), patients)
+
+    def chance(self, ks: Sequence[int]) -> dict[int, float]:
+        """Recall@k of answers in random order, by k.
+
+        It follows from how many answers are right for each query: all cells get the same
+        one, which is not to be changed.
+        """
+        key = tuple(ks)
+        if key not in self._chances:
+            self._chances[key] = {
+                k: chance_recall(self.right_answers, self.gallery, k) for k in ks
+            }
+        return self._chances[key]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -173,7 +174,7 @@ class Curve:
         """Whether images are hidden or corrupted, or reports changed."""
         return self.clean.case.family
 
-    @property
+    @cached_property
     def levels(self) -> tuple[float, ...]:
         return tuple(outcome.case.level for outcome in self.outcomes)
 

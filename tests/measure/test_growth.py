@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +24,7 @@ from pytest_retrieval_robust.measure.timing.rounds import prepare_batch
 from pytest_retrieval_robust.occluders.hashing import by_hash, host_words
 from pytest_retrieval_robust.reports.saved.array_checks import array_contradictions
 
+from ..calls import calls_of
 from ..saved_runs import make_run
 from .growing import Counted, Free
 
@@ -84,23 +82,6 @@ def test_a_sweep_from_the_store_asks_no_more_often(tmp_path: Path) -> None:
         sweep(again, store)
         asked.append(again.asked)
     assert asked[0] == asked[1]
-
-
-def calls_of(action: Callable[[], object]) -> int:
-    """How many functions are called, those of C among them."""
-    calls = 0
-
-    def count(frame: FrameType, event: str, argument: Any) -> None:  # noqa: ARG001
-        nonlocal calls
-        calls += event in ("call", "c_call")
-
-    earlier = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        action()
-    finally:
-        sys.setprofile(earlier)
-    return calls
 
 
 def of_pairs(size: int) -> Callable[[], object]:

@@ -32,7 +32,7 @@ class Held:
         self.objects: Counter[str] = Counter()
         self.outcomes: list[Outcome] = []
         self.copied_ranks: list[Case] = []
-        """Cases whose ranks in the run's store are not the arrays of the sweep."""
+        """Cases whose ranks the sweep holds beside the run's store."""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
@@ -42,7 +42,7 @@ class Held:
         run = session_of(session.config)
         self.outcomes = list(run.measurer.outcomes.values())
         for outcome in self.outcomes:
-            if not shares_ranks(run, outcome):
+            if holds_ranks_twice(run, outcome):
                 self.copied_ranks.append(outcome.case)
         return result
 
@@ -54,16 +54,21 @@ def living() -> Counter[str]:
     return Counter(kind.__name__ for kind in kinds if kind in COUNTED)
 
 
-def shares_ranks(run: RobustSession, outcome: Outcome) -> bool:
-    """Whether the run's store holds the very arrays of the sweep."""
+def holds_ranks_twice(run: RobustSession, outcome: Outcome) -> bool:
+    """Whether the sweep holds ranks of its own: those of level 0 are asked for again, and
+    are the very arrays of the run's store.
+    """
     stored = run.store.load(outcome.ranks_key or "")
     sweep = run.measurer.sweep_of(outcome.case.model, outcome.case.dataset)
     assert stored is not None
+    assert len(stored["image_ranks"]) == outcome.image_to_report.queries
     assert sweep is not None
     assert not isinstance(sweep, RobustError)
     measured = sweep.cells[outcome.case.cell]
     assert isinstance(measured, Measured)
-    return stored["image_ranks"] is measured.image_ranks
+    if outcome.case.level == 0:
+        return stored["image_ranks"] is not measured.image_ranks
+    return len(measured.image_ranks) + len(measured.report_ranks) > 0
 
 
 @pytest.fixture
@@ -85,6 +90,9 @@ def test_a_case_is_kept_once_and_shares_its_scores_and_ranks_with_the_sweep(
         "Measured": CELLS,
     }
     assert held.copied_ranks == []
+    chances = {id(outcome.image_to_report.chance) for outcome in held.outcomes}
+    counts = {id(outcome.timing.encoded_on) for outcome in held.outcomes}
+    assert len(chances) == len(counts) == 1
 
 
 def test_outcomes_are_plain_where_they_were_measured(held: Held) -> None:

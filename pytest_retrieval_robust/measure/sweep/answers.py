@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...core.cases import DIRECTIONS, Direction
 from ...core.outcomes import Answers
+from ...core.shared_values import shared_interval, shared_number
 from ...models import similarity_of
 from ...retrieval.bootstrap import Clusters
 from ...retrieval.ranking import BestAnswers, Similarity, best_answers
@@ -111,7 +112,9 @@ def answers_of(
             aurc=area,
             # Rounding must not lead below what is the least.
             excess_aurc=max(0.0, area - least),
-            overlap={k: float(shares.mean()) for k, shares in overlaps.items()},
+            overlap={
+                k: shared_number(float(shares.mean())) for k, shares in overlaps.items()
+            },
             overlap_interval={
                 k: _interval(shares, clusters) for k, shares in overlaps.items()
             },
@@ -133,7 +136,7 @@ def _interval(
 ) -> tuple[float, float]:
     """Two-sided 95 %."""
     estimate = share_of(shares, clusters, _TWO_SIDED)
-    return estimate.low, estimate.high
+    return shared_interval(estimate.low, estimate.high)
 
 
 def _even_steps(count: int) -> NDArray[np.int64]:

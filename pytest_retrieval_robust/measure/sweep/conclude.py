@@ -48,6 +48,10 @@ class CellRanking:
     """Compares the images with edited reports too."""
     _clean_lists: list[Lists] = field(default_factory=list, init=False)
     """The answers with nothing done, once that cell is ranked: it is the first."""
+    _counts: dict[tuple[tuple[str, int], ...], dict[str, int]] = field(
+        default_factory=dict, init=False
+    )
+    """By hardware, how many images it encoded: mostly the same in all cells."""
 
     def conclude(self, cell: Cell, gathered: CellBatches) -> Measured | RobustError:
         """The measured cell, or the error that it ended with."""
@@ -75,7 +79,7 @@ class CellRanking:
             require_variety(rows, "images", self.plan.model.name)
         timing = replace(
             self.timing(cell, gathered.encoded, count),
-            encoded_on=dict(sorted(gathered.encoded_on.items())),
+            encoded_on=self._encoded_on(gathered),
         )
         measured = self.ranked(cell, rows, self.reports, timing)
         if self.counterfactual is not None:
@@ -92,6 +96,10 @@ class CellRanking:
             achieved_level=math.fsum(shares) / count,
             visible_level=sum(batch.visible for batch in batches) / count,
         )
+
+    def _encoded_on(self, gathered: CellBatches) -> dict[str, int]:
+        items = tuple(sorted(gathered.encoded_on.items()))
+        return self._counts.setdefault(items, dict(items))
 
     def ranked(
         self, cell: Cell, images: Tensor, reports: Tensor, timing: Timing

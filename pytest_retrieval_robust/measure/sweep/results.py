@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from ...core.cases import Cell, Json
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from ...core.outcomes import Scores, Timing
     from ..counterfactual.numbers import CounterfactualNumbers
     from ..pairs import Pairs
+
+
+_NO_RANKS: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,6 +41,10 @@ class Measured:
     """The share of the images or reports that a corruption or text noise changed; None
     where that is not counted.
     """
+
+    def without_ranks(self) -> Measured:
+        """The same with no ranks, when another place keeps them."""
+        return replace(self, image_ranks=_NO_RANKS, report_ranks=_NO_RANKS)
 
 
 @dataclass(frozen=True, repr=False)

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from ...core.foreign import let_go
 from ...core.memory import give_memory_back, is_out_of_memory, limits_of
 from ...core.outcomes import Scores
+from ...core.shared_values import shared_interval, shared_number
 from ...models import similarity_of
 from ...retrieval.bootstrap import Clusters
 from ...retrieval.metrics.median_rank import median_rank
-from ...retrieval.metrics.recall import chance_recall, recall_at_k
+from ...retrieval.metrics.recall import recall_at_k
 from ...retrieval.metrics.reciprocal_rank import mean_reciprocal_rank
 from ...retrieval.ranking import positive_ranks_both
 from ...retrieval.shares import share_of
@@ -113,14 +114,11 @@ def scores_of(
 
 
 def _scores(ranks: Ranks, queries: Queries, ks: Sequence[int]) -> Scores:
-    # Chance follows from how many answers are right for each query.
-    right_answers = queries.right_answers
-    gallery = queries.gallery
     return Scores(
         queries=len(ranks),
-        gallery=gallery,
-        chance={k: chance_recall(right_answers, gallery, k) for k in ks},
-        recall={k: recall_at_k(ranks, k) for k in ks},
+        gallery=queries.gallery,
+        chance=queries.chance(ks),
+        recall={k: shared_number(recall_at_k(ranks, k)) for k in ks},
         recall_interval={k: _interval(ranks <= k, queries.patients) for k in ks},
         median_rank=median_rank(ranks),
         mrr=mean_reciprocal_rank(ranks),
@@ -131,4 +129,4 @@ def _interval(
     hits: NDArray[np.bool_], patients: Clusters | None
 ) -> tuple[float, float]:
     share = share_of(hits, patients, 0.975)
-    return share.low, share.high
+    return shared_interval(share.low, share.high)

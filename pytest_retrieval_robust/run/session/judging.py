@@ -135,7 +135,8 @@ class Judging:
         following = dropwhile(lambda cell: cell != own, result.cells)
         for cell in islice(following, 1, 1 + CELLS_AHEAD):
             measured = result.cells[cell]
-            if isinstance(measured, RobustError):
+            # Ranks of a cell that was asked for lie in the run's store, and are counted.
+            if isinstance(measured, RobustError) or not len(measured.image_ranks):
                 continue
             if direction == DIRECTIONS[0]:
                 yield measured.image_ranks

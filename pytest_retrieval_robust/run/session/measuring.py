@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ...core.cases import Case, Cell, Json
+from ...core.cases import CLEAN, Case, Cell, Json
 from ...core.errors import MetricError, RobustError, TimedOutError
 from ...core.foreign import FOREIGN, described, let_go, traced, without_frames
 from ...core.memory import or_device_error
@@ -85,7 +85,17 @@ class Measurer:
             key, image_ranks=measured.image_ranks, report_ranks=measured.report_ranks
         )
         self._keep_query_keys(case.model, case.dataset)
+        self._let_ranks_go(case, measured)
         return outcome_of(case, measured, key)
+
+    def _let_ranks_go(self, case: Case, measured: Measured) -> None:
+        """Leave the ranks of a case to the run's store, which has a limit in memory.
+
+        Level 0 is a cell of many cases: the others will ask for its ranks.
+        """
+        result = self._sweeps[case.model, case.dataset]
+        if case.cell != CLEAN and not isinstance(result, RobustError):
+            result.cells[case.cell] = measured.without_ranks()
 
     def curve(self, case: Case) -> Curve:
         """The outcomes of a case at every level of this run."""
