@@ -14,13 +14,15 @@ import tempfile
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
-import torch
 
 from pytest_retrieval_robust.__main__ import main as command_line
+
+from .forked_runs import forked
 
 _OF_A_PROJECT = ("conftest", "test_", "__main__")
 """How modules begin that belong to one project, or to one command."""
@@ -42,47 +44,29 @@ def run(
     words: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
 ) -> Ended:
     """Run `pytest`, `python` or `retrieval-robust` in a folder, by default in this environment."""
-    with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as written:
-        child = os.fork()
-        if child == 0:
-            _become(words, folder, environment, printed, written)
-        _, ended = os.waitpid(child, 0)
-        paths = json.loads(_text_of(written) or "[]")
-        return Ended(
-            os.waitstatus_to_exitcode(ended),
-            _text_of(printed),
-            frozenset(map(Path, paths)),
-        )
+    with tempfile.TemporaryFile() as written:
+        ended = forked(partial(_typed, words, environment, written), folder)
+        written.seek(0)
+        paths = json.loads(written.read() or "[]")
+    printed = "".join(f"{line}\n" for line in ended.outlines)
+    return Ended(int(ended.ret), printed, frozenset(map(Path, paths)))
 
 
-def _become(
-    words: Sequence[str],
-    folder: Path,
-    environment: Mapping[str, str] | None,
-    printed: IO[bytes],
-    written: IO[bytes],
-) -> None:
-    """Be the process of the command, and end with its status."""
-    status = 1
-    try:
-        os.chdir(folder)
-        if environment is not None:
-            os.environ.clear()
-            os.environ.update(environment)
-        _forget_other_projects()
-        sys.argv = list(words)
-        sys.path.insert(0, str(folder))
-        _redirect(printed)
-        # A fork has none of the threads by which OpenMP would share work out.
-        torch.set_num_threads(1)
-        paths = _watched_writing()
-        status = _status(words)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        written.write(json.dumps(sorted(paths)).encode())
-        written.flush()
-    finally:
-        os._exit(status)
+def _typed(
+    words: Sequence[str], environment: Mapping[str, str] | None, written: IO[bytes]
+) -> int:
+    """Be the process of the command: its exit status."""
+    if environment is not None:
+        os.environ.clear()
+        os.environ.update(environment)
+    _forget_other_projects()
+    sys.argv = list(words)
+    _join_streams()
+    paths = _watched_writing()
+    status = _status(words)
+    written.write(json.dumps(sorted(paths)).encode())
+    written.flush()
+    return status
 
 
 def _forget_other_projects() -> None:
@@ -90,14 +74,12 @@ def _forget_other_projects() -> None:
         del sys.modules[name]
 
 
-def _redirect(printed: IO[bytes]) -> None:
-    """Past what pytest captures of the test that asks."""
+def _join_streams() -> None:
+    """Both to one file, in the order in which they were written; nothing is typed in."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    for descriptor in (1, 2):
-        os.dup2(printed.fileno(), descriptor)
     sys.stdin = os.fdopen(0, closefd=False)
-    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = os.fdopen(2, "w", encoding="utf-8", buffering=1, closefd=False)
+    os.dup2(1, 2)
+    sys.stderr.reconfigure(line_buffering=True)  # type: ignore[union-attr]
 
 
 def _watched_writing() -> set[str]:
@@ -154,8 +136,3 @@ def _status(words: Sequence[str]) -> int:
     except BaseException:
         traceback.print_exc()
         return 1
-
-
-def _text_of(file: IO[bytes]) -> str:
-    file.seek(0)
-    return file.read().decode(errors="replace")
