@@ -12,12 +12,19 @@ import numpy as np
 import pytest
 
 from benchmarks.determinism.__main__ import Result, table
-from benchmarks.determinism.cells import CELLS, CELLS_OF_README, Cell
+from benchmarks.determinism.cells import (
+    CELLS,
+    TABLE,
+    TABLE_OF_README,
+    TABLE_OF_THE_GATE,
+    Cell,
+    Table,
+)
 from benchmarks.determinism.compared import apart
 from benchmarks.determinism.libraries import difference
 from benchmarks.determinism.locales import NotToBeHadError, make_locale
 from benchmarks.determinism.rows import moved_between
-from benchmarks.determinism.runs import Change, Ground, RunError, Store, Suite
+from benchmarks.determinism.runs import ROOT, Change, Ground, RunError, Store, Suite
 from benchmarks.hostile import toy
 from benchmarks.hostile.projects import CONFTEST, SUITE
 
@@ -165,7 +172,19 @@ def test_a_line_holds_where_ranks_stay_or_may_move(tmp_path: Path) -> None:
 def test_every_cell_has_a_name_of_its_own() -> None:
     names = [cell.name for cell in CELLS]
     assert len(set(names)) == len(names)
-    assert set(CELLS_OF_README) <= set(names)
+
+
+@pytest.mark.parametrize("of", [TABLE, TABLE_OF_README, TABLE_OF_THE_GATE])
+def test_a_table_has_a_line_for_each_name_and_for_those_alone_that_are_typed(
+    of: Table,
+) -> None:
+    assert {cell.name for cell in of.cells()} == set(of.names)
+    assert [cell.name for cell in of.cells(["killed"])] == ["killed"]
+
+
+def test_the_gate_is_the_suite_that_is_shipped() -> None:
+    shipped = {path.name for path in (ROOT / "suites").glob("*.*")}
+    assert set(TABLE_OF_THE_GATE.suite.files) == shipped
 
 
 def test_a_bit_of_a_row_is_seen() -> None:
