@@ -14,7 +14,14 @@ from ..core.errors import ConfigError
 from ..core.names import split_list
 from ..core.roles import Role
 from ..core.shown_values import shown_place
-from .options import BY_FLAG, CACHE_LIMIT, is_measure_only, is_replay, names_config
+from .options import (
+    BY_FLAG,
+    CACHE_LIMIT,
+    is_measure_only,
+    is_replay,
+    names_config,
+    typed_empty,
+)
 from .robust_toml import beside_arguments
 from .typed_values import (
     Engine,
@@ -143,8 +150,9 @@ class Settings:
 
 def read_settings(config: pytest.Config) -> Settings:
     """The settings of this run; `ConfigError` for any value that is wrong."""
-    # The one asks for no verdict, the other for nothing else.
+    _check_no_value_is_lost(config)
     values = _OptionValues(config)
+    # The one asks for no verdict, the other for nothing else.
     if is_measure_only(config) and is_replay(config):
         raise ConfigError(
             "Expected --robust-measure-only or --robust-replay, got both. A saved run"
@@ -193,6 +201,19 @@ def read_settings(config: pytest.Config) -> Settings:
         severities_typed=values.is_typed("--robust-severities"),
         datasets_chosen=bool(values.text("--robust-datasets")),
     )
+
+
+def _check_no_value_is_lost(config: pytest.Config) -> None:
+    """Raise `ConfigError` for `--robust-baseline=$UNSET`, which the shell leaves empty.
+
+    Without that baseline its gates would be skipped, and the run could pass.
+    """
+    empty = typed_empty(config)
+    if empty is not None:
+        raise ConfigError(
+            f"Expected a value after {empty}, got {empty}=''. Give one, or leave the"
+            " option out. A variable of the shell that is not set leaves nothing."
+        )
 
 
 class _OptionValues:
@@ -275,9 +296,10 @@ def _engine(config: pytest.Config, values: _OptionValues) -> Engine:
 def _config_file(config: pytest.Config, values: _OptionValues) -> ConfigFile | None:
     named = values.path("--robust-config")
     if named is not None and not named.is_file():
+        reason = "is a folder" if named.is_dir() else "does not exist"
         raise ConfigError(
             f"Expected a readable TOML file, got --robust-config={shown_place(named)!r},"
-            " which does not exist. Fix the path."
+            f" which {reason}. Fix the path."
         )
     path = named or beside_arguments(config)
     if path is None:
