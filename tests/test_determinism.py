@@ -156,6 +156,28 @@ def test_another_fact_of_the_record_is_named_and_a_time_is_not(tmp_path: Path) -
     assert apart(other, reference).other_facts == ("models",)
 
 
+@pytest.mark.parametrize(("verdict", "others"), [("pass", ()), ("fail", ("verdicts",))])
+def test_of_a_gate_on_a_cost_the_verdict_alone_must_stay(
+    tmp_path: Path, verdict: str, others: tuple[str, ...]
+) -> None:
+    runs = []
+    for name, said in (("reference", "pass"), ("other", verdict)):
+        runs.append(saved_run(tmp_path / name, nothing))
+        of_cost = {"gate": "relative_cost", "verdict": said, "observed": len(runs)}
+        record = {"costs": [len(runs)], "verdicts": [of_cost]}
+        (runs[-1] / "run.json").write_text(json.dumps(record))
+    assert apart(runs[1], runs[0]).other_facts == others
+
+
+def test_another_recall_is_no_time(tmp_path: Path) -> None:
+    reference = saved_run(tmp_path / "reference", nothing)
+    other = saved_run(tmp_path / "other", nothing)
+    for folder, observed in ((reference, 0.5), (other, 0.6)):
+        of_recall = {"gate": "recall@10", "verdict": "pass", "observed": observed}
+        (folder / "run.json").write_text(json.dumps({"verdicts": [of_recall]}))
+    assert apart(other, reference).other_facts == ("verdicts",)
+
+
 def test_a_line_holds_where_ranks_stay_or_may_move(tmp_path: Path) -> None:
     reference = saved_run(tmp_path / "reference", nothing)
     moved = apart(saved_run(tmp_path / "other", one_rank), reference)
