@@ -103,6 +103,15 @@ def hint_at_share(number: float, *, is_severity: bool = False) -> str:
     return f"Did you mean {severity:g}, the published step {number:g}?"
 
 
+def in_parentheses(hint: str) -> str:
+    """A hint as a part of another sentence.
+
+    >>> in_parentheses("Did you mean 0.3?"), in_parentheses("")
+    (' (did you mean 0.3?)', '')
+    """
+    return f" ({hint[:1].lower()}{hint[1:]})" if hint else ""
+
+
 def measured_k(k: Any, measured: Collection[int]) -> int:
     """`k` where Recall@k was measured.
 

@@ -175,6 +175,11 @@ def test_a_wrong_option_is_exit_4_and_says_what_is_close(
         ("[[gate]]\nrecall = { 1 = 1.5 }", "*line 2*floors from 0 to 1*"),
         ("[[gate]]\nrecall = { 1 = nan }", "*line 2*floors from 0 to 1*"),
         ("[[gate]]\nlevel = 30", "*line 2*fraction of the image area*"),
+        ("[gate]\nlevel = 0.3", "*got [[]gate]. A gate begins with two brackets*"),
+        (
+            '[datasets.ours]\nloader = "tabel"',
+            "*got data_set='tabel'. Did you mean 'table'?",
+        ),
         ("[[gate]]\nrelative_cost = -1", "*line 2*above 0*"),
         (
             "[[gate]]\ndirection = 'sideways'",
