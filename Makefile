@@ -13,8 +13,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 GATE_READY := $(VENV)/.gate
 READY := $(VENV)/.ready
+# uv takes a quarter of pip's processor time, but reads no pip.conf: `make test INSTALLER=uv`.
+INSTALLER ?= pip
 # Without compiling: of 24,000 files the tests import a quarter, and those are compiled then.
-INSTALL := $(VENV)/bin/pip install --disable-pip-version-check --no-compile --constraint constraints.txt
+PIP := $(VENV)/bin/pip install --disable-pip-version-check --no-compile --constraint constraints.txt
+INSTALL_pip := $(PIP)
+INSTALL_uv := $(VENV)/bin/uv pip install --python $(VENV)/bin/python --constraint constraints.txt
+INSTALL := $(INSTALL_$(INSTALLER))
 PYTEST_ARGS ?=
 
 .PHONY: gate test test-all pytest ready lint docs fuzz coverage mutants nightly compat reference dist clean
@@ -104,6 +109,7 @@ $(DIST_VENV)/.ready: releasing/requirements.txt
 
 $(GATE_READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
+	$(if $(filter uv,$(INSTALLER)),$(PIP) uv)
 	$(INSTALL) hatchling editables
 	$(INSTALL) --no-build-isolation --editable .
 	touch $(GATE_READY)
