@@ -94,7 +94,8 @@ def _names_in(file: Path) -> set[str]:
     except ConfigError:
         # It may be another tool's file. If it is the suite's, its names are unknown.
         return set()
-    return {table.name for table in (*read.models, *read.datasets)}
+    models = {table.name for table in read.models}
+    return models | {table.name for table in read.datasets}
 
 
 def _config_file(text: str, config: Path | None) -> ConfigFile | None:
