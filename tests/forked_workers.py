@@ -1,7 +1,7 @@
 """Workers of pytest-xdist that are forked instead of started: real processes and messages,
 without the nine seconds in which a new one imports torch and transformers.
 
-`run/xdist/` takes started ones.
+`run/xdist/test_workers.py` starts some, too.
 """
 
 from __future__ import annotations

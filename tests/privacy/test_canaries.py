@@ -8,7 +8,7 @@ import gzip
 import hashlib
 import io
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class Measured:
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measured]:
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
     project = world.make(tmp_path_factory.mktemp("measured"))
     # Each run of pytest collects garbage: what was imported before is none.
     gc.collect()
@@ -52,8 +52,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measured]:
     of_commands = {QUIET: made(QUIET, project)}
     (project / "results").rename(project / "baseline")
     of_commands |= {command: made(command, project) for command in (EVERYTHING, ENCODE)}
-    yield Measured(project, of_commands)
-    gc.unfreeze()
+    return Measured(project, of_commands)
 
 
 def made(command: Command, project: Path) -> Ended:

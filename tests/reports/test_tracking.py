@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import socket
-import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -30,38 +31,48 @@ SERVER_STARTS_IN = 120
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server of this test's own; skipped where MLflow is not installed whole."""
-    pytest.importorskip(
-        "mlflow.server", reason="MLflow's server is not installed: pip install mlflow"
-    )
+    reason = "MLflow's server is not installed: pip install mlflow"
+    # In this order: what MLflow imports for a server it does only beside Uvicorn.
+    for name in ("uvicorn", "mlflow.server", "mlflow.server.fastapi_app"):
+        pytest.importorskip(name, reason=reason)
     folder = tmp_path_factory.mktemp("mlflow")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    options = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    options += [
-        "--backend-store-uri",
-        f"sqlite:///{folder}/store.db",
-        "--artifacts-destination",
-        str(folder / "files"),
-    ]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-m", "mlflow", "server", *options]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, env=environment, stdout=log, stderr=log, cwd=folder
-        )
+    # A fork has imported MLflow already, which takes two processes of `mlflow server` ten seconds.
+    process = multiprocessing.get_context("fork").Process(
+        target=_serve, args=(folder, port)
+    )
+    process.start()
     address = f"http://127.0.0.1:{port}"
     try:
         _wait_for(address, process, folder / "log")
         yield address
     finally:
-        process.terminate()
-        process.wait()
+        process.kill()
+        process.join()
 
 
-def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _serve(folder: Path, port: int) -> None:
+    """What `mlflow server` has its own processes do."""
+    import uvicorn
+    from mlflow.server import constants, fastapi_app
+
+    os.chdir(folder)
+    os.environ[constants.BACKEND_STORE_URI_ENV_VAR] = f"sqlite:///{folder}/store.db"
+    os.environ[constants.ARTIFACTS_DESTINATION_ENV_VAR] = str(folder / "files")
+    os.environ[constants.ARTIFACT_ROOT_ENV_VAR] = "mlflow-artifacts:/"
+    os.environ[constants.SERVE_ARTIFACTS_ENV_VAR] = "true"
+    log = os.open("log", os.O_CREAT | os.O_WRONLY)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    sys.stdout = sys.stderr = os.fdopen(2, "w", closefd=False)
+    uvicorn.run(fastapi_app.app, host="127.0.0.1", port=port)
+
+
+def _wait_for(address: str, process: BaseProcess, log: Path) -> None:
     end = time.monotonic() + SERVER_STARTS_IN
-    while time.monotonic() < end and process.poll() is None:
+    while time.monotonic() < end and process.is_alive():
         try:
             with urllib.request.urlopen(f"{address}/health", timeout=5):
                 return

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import numpy as np
 import pytest
 
 from ..conftest import THREE_LINES
+from ..forked_runs import forked_pytest
 from .encode.suites import OPTIONS, Suite
 
 GATES = """
@@ -57,15 +56,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
         "--robust-report=report.md",
         "-pno:cacheprovider",
     ]
-    ended = subprocess.run(
-        [sys.executable, "-m", "pytest", *options],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    return Finished(folder, ended.returncode, ended.stdout)
+    ended = forked_pytest(folder, *options)
+    return Finished(folder, int(ended.ret), ended.stdout.str())
 
 
 def test_a_run_is_judged_and_shown_by_group(finished: Finished) -> None:

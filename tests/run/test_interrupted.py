@@ -17,6 +17,7 @@ from pytest_retrieval_robust.measure.sweep.run import SweepOptions, run_sweep
 from pytest_retrieval_robust.models import ModelCard
 
 from ..core.sweeps import encoder_of
+from ..forked_runs import forked_pytest
 from ..measure.sweep.test_devices import ranks
 from ..measure.sweep.test_sweep import RECORDS, Pixels
 
@@ -71,7 +72,7 @@ def test_a_sweep_that_was_interrupted_is_not_begun_again(
         "-p",
         "no:cacheprovider",
     )
-    run = pytester.runpytest_subprocess(*options, "--robust-no-cache", timeout=120)
+    run = forked_pytest(pytester.path, *options, "--robust-no-cache")
     run.assert_outcomes(errors=3)
     assert (pytester.path / "sweeps.txt").read_text() == "x"
     said = [

@@ -17,6 +17,7 @@ from pytest_retrieval_robust.run.robust_toml import find_upward
 from pytest_retrieval_robust.run.typed_values import parse_levels
 
 from ..conftest import Run
+from ..forked_runs import forked_pytest
 
 words = st.text("abcxyz0189.-_=", min_size=1, max_size=8)
 items = st.builds(
@@ -248,8 +249,9 @@ def test_the_short_aliases_work_in_every_word_order(
         "def test_recall(outcome): pass\n"
     )
     typed = arguments or ("--models", "tiny-*")
-    result = pytester.runpytest_subprocess(
-        *typed, "--levels", "0.3", "--collect-only", "-q"
+    # Not in this process: the project's conftest chooses a profile of Hypothesis.
+    result = forked_pytest(
+        pytester.path, *typed, "--levels", "0.3", "--collect-only", "-q"
     )
     assert result.ret == 0
     result.stdout.fnmatch_lines(
@@ -269,7 +271,7 @@ def test_an_alias_that_is_taken_is_left_alone(pytester: pytest.Pytester) -> None
     pytester.makepyfile(
         "def test_it(request): assert request.config.getoption('--models') == 'mine'"
     )
-    assert pytester.runpytest_subprocess("--models=mine").ret == 0
+    assert pytester.runpytest_inprocess("--models=mine").ret == 0
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -28,7 +29,8 @@ from pytest_retrieval_robust.run.outputs import check_outputs, place_for, same_p
 from pytest_retrieval_robust.run.xdist import folder as store
 from pytest_retrieval_robust.run.xdist.notice_board import NoticeBoard
 
-from ..conftest import Run
+from ..conftest import ANY_MODEL, SMALL, THREE_LINES, Run
+from ..forked_runs import forked_pytest
 from ..saved_runs import Made, make_run, with_search
 
 posix = pytest.mark.skipif(os.name != "posix", reason="FIFOs, fork, process ids")
@@ -424,11 +426,22 @@ RUNS = {
 }
 
 
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of a smoke run of the three-line suite."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "test_mine.py").write_text(THREE_LINES)
+    (folder / "robust.toml").write_text(ANY_MODEL)
+    assert forked_pytest(folder, *SMALL, "--robust-results=out").ret == 0
+    return folder / "out"
+
+
 @pytest.mark.usefixtures("forked_workers")
 @pytest.mark.parametrize("name", RUNS)
 def test_an_older_run_survives_byte_for_byte(
-    run_suite: Run, pytester: pytest.Pytester, name: str
+    whole_run: Path, run_suite: Run, pytester: pytest.Pytester, name: str
 ) -> None:
+    shutil.copytree(whole_run, pytester.path / "out")
     pytester.syspathinsert()
     pytester.makepyfile(
         interrupting="""
@@ -436,7 +449,6 @@ def test_an_older_run_survives_byte_for_byte(
             raise KeyboardInterrupt
         """
     )
-    run_suite("--robust-results=out")
     before = content_of(pytester.path / "out")
     with suppress(
         KeyboardInterrupt
@@ -543,8 +555,9 @@ def test_a_full_temporary_folder_is_a_usage_error(
 ) -> None:
     pytester.makepyfile(full=REFUSE)
     pytester.makepyfile(test_mine="def test_it(outcome):\n    pass\n")
-    result = pytester.runpytest_subprocess(
-        "-p", "full", "--robust-models=tiny-cxr-clip", *workers
+    # Not in this process, which would keep the hook.
+    result = forked_pytest(
+        pytester.path, "-p", "full", "--robust-models=tiny-cxr-clip", *workers
     )
     assert result.ret == 4
     output = result.stdout.str() + result.stderr.str()

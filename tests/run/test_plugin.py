@@ -14,6 +14,7 @@ from pytest_retrieval_robust.core.catalogue import Catalogues
 from pytest_retrieval_robust.measure.pairs import pairs_of
 
 from ..conftest import ANY_MODEL, SMALL, THREE_LINES, Run
+from ..forked_runs import forked_pytest
 
 CELLS = [
     "test_recall_under_occlusion[tiny-cxr-clip-synthetic-cxr-patches-level0.00-seed0]"
@@ -89,9 +90,8 @@ def test_a_data_set_with_parameters_is_measured_gated_and_saved_under_its_name(
 
 
 def test_the_summary_fits_in_80_columns(run_suite: Run) -> None:
-    lines = run_suite(
-        "--robust-models=all", "--robust-levels=0,0.1,0.2,0.3,0.4,0.5"
-    ).outlines
+    levels = "--robust-levels=0,0.1,0.2,0.3,0.4,0.5"
+    lines = run_suite("--robust-models=all", levels, "--robust-limit=12").outlines
     start = next(i for i, line in enumerate(lines) if "retrieval robustness" in line)
     table = [
         line
@@ -627,12 +627,13 @@ def test_reports_that_a_model_cuts_are_counted_over_all_data_sets(
     names = ("synthetic-cxr", "synthetic-cxr(prevalence=0.65)")
     run_suite(
         f"--robust-datasets={','.join(names)}",
-        "--robust-limit=100",
+        "--robust-limit=50",
+        "--robust-levels=0",
         "--robust-results=out",
     )
     (model,) = json.loads((pytester.path / "out/run.json").read_text())["models"]
     reads = load_model("tiny-cxr-clip")
-    cut = [reads.truncated(pairs_of(load_dataset(name), 100).texts) for name in names]  # type: ignore[attr-defined]
+    cut = [reads.truncated(pairs_of(load_dataset(name), 50).texts) for name in names]  # type: ignore[attr-defined]
     assert min(cut) > 0
     assert model["truncated_reports"] == sum(cut)
 
@@ -644,7 +645,8 @@ def test_an_interrupted_run_is_no_whole_one(pytester: pytest.Pytester) -> None:
             "    if outcome.case.level: raise KeyboardInterrupt\n    assert",
         )
     )
-    result = pytester.runpytest_subprocess(*SMALL, "--robust-results=out")
+    # Not in this process: pytester would pass the interrupt on.
+    result = forked_pytest(pytester.path, *SMALL, "--robust-results=out")
     assert result.ret == 2
     result.stdout.fnmatch_lines(
         ["*RELEASE GATE: FAILED because the run was interrupted"]

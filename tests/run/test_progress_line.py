@@ -7,8 +7,6 @@ import os
 import pty
 import re
 import struct
-import subprocess
-import sys
 import termios
 import time
 from collections.abc import Callable
@@ -35,6 +33,8 @@ from pytest_retrieval_robust.run.xdist.progress import (
     forget_worker,
     read_progress,
 )
+
+from ..forked_runs import forked
 
 HALF = Progress("tiny", "synthetic-cxr", 0.3, 1500, 3000, 1500, 30.0)
 
@@ -137,18 +137,16 @@ def test_the_line_has_the_width_of_the_terminal_and_not_of_what_pytest_captured(
     # Given explicitly: GNU readline, which pytest imports, sets a COLUMNS of its own for
     # the processes that this one starts.
     monkeypatch.delenv("COLUMNS", raising=False)
-    environment = dict(os.environ)
     (tmp_path / "test_mine.py").write_text(SHOWN_IN_A_TEST)
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 58, 0, 0))
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
-    subprocess.run(
-        [*command, f"--capture={capture}", "test_mine.py"],
-        stdout=theirs,
-        cwd=tmp_path,
-        env=environment,
-        check=True,
-    )
+
+    def on_the_terminal() -> int:
+        os.dup2(theirs, 1)
+        options = ["-p", "no:cacheprovider", f"--capture={capture}"]
+        return pytest.main([*options, "test_mine.py"])
+
+    assert forked(on_the_terminal, tmp_path).ret == 0
     printed = os.read(ours, 10_000).decode()
     os.close(theirs)
     os.close(ours)

@@ -13,6 +13,7 @@ from pytest_retrieval_robust import load_dataset
 from pytest_retrieval_robust.__main__ import main
 
 from ...datasets.files.trees import save, write_table
+from ...forked_runs import forked_command
 
 
 @pytest.fixture
@@ -176,16 +177,8 @@ def test_inspect_of_a_data_set_that_a_conftest_registers(
         def pytest_robust_register(catalogues):
             catalogues.datasets.add(DatasetEntry("mine", "mine", load))
         """)
-    result = pytester.run(
-        sys.executable,
-        "-m",
-        "pytest_retrieval_robust",
-        "inspect",
-        "mine",
-        "--tests",
-        ".",
-        "--images",
-    )
+    words = ("inspect", "mine", "--tests", ".", "--images")
+    result = forked_command(pytester.path, *words)
     assert result.ret == 0
     result.stdout.fnmatch_lines(
         [
@@ -194,15 +187,7 @@ def test_inspect_of_a_data_set_that_a_conftest_registers(
             "*L images: 3",
         ]
     )
-    missing = pytester.run(
-        sys.executable,
-        "-m",
-        "pytest_retrieval_robust",
-        "inspect",
-        "mine2",
-        "--tests",
-        ".",
-    )
+    missing = forked_command(pytester.path, "inspect", "mine2", "--tests", ".")
     assert missing.ret != 0
 
 

@@ -14,6 +14,7 @@ from pytest_retrieval_robust.__main__ import main
 from pytest_retrieval_robust.core.atomic_files import PART
 from pytest_retrieval_robust.measure.embeddings.store import FOLDER, EmbeddingStore
 
+from ...forked_runs import forked_command
 from .suites import BATCHES, PAIRS, Suite
 
 pytestmark = [
@@ -32,7 +33,7 @@ def suite(pytester: pytest.Pytester) -> Suite:
 
 
 def task(suite: Suite, number: int, **variables: str) -> subprocess.Popen[str]:
-    """Task `number` of two."""
+    """Task `number` of two, by the script."""
     slurm = {"SLURM_ARRAY_TASK_ID": str(number), "SLURM_ARRAY_TASK_COUNT": "2"}
     return subprocess.Popen(
         # For a process that has no level that searches.
@@ -58,7 +59,12 @@ def test_killed_and_stopped_parts_go_on_where_they_were(
 ) -> None:
     # The first task has batches 0 and 2, of three cells each.
     stopped = task(suite, 1, WAIT_AT="5")
-    killed = task(suite, 2, DIE_AT="2")
+    # As the script starts it, with which it shares nothing but the store.
+    words = suite.arguments(
+        "cache", "--robust-occluders=patches", "--part=2/2", "--steal"
+    )
+    killed = forked_command(suite.folder, "encode", *words, variables={"DIE_AT": "2"})
+    assert killed.ret == -signal.SIGKILL
     assert stopped.stdout is not None
     while "waiting" not in stopped.stdout.readline():
         assert stopped.poll() is None
@@ -67,7 +73,6 @@ def test_killed_and_stopped_parts_go_on_where_they_were(
     assert stopped.returncode == 128 + signal.SIGTERM
     assert "batches 3 done, 0 found, 0 failed, 0 not kept" in said
     assert "stopped: the process was told to end" in said
-    assert killed.wait(MOST_SECONDS) == 128 + signal.SIGKILL
     store = EmbeddingStore(suite.folder / "cache" / FOLDER)
     assert list(store.folder.rglob(f"*{PART}")) == []
     assert store.damaged() == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from pytest_retrieval_robust.core.atomic_files import CACHE_VARIABLE
 
 from ...conftest import THREE_LINES
+from ...forked_runs import forked, forked_pytest
 
 pytest.importorskip("ray")
 
@@ -62,6 +64,7 @@ OPTIONS = (
     "--robust-corruptions=contrast",
     "--robust-text-noise=case",
     "--robust-severities=0.6",
+    "--robust-results=out",
     "-p",
     "no:cacheprovider",
     "-p",
@@ -71,41 +74,46 @@ OPTIONS = (
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> pytest.Pytester:
-    pytester.makeconftest(CONFTEST)
+    conftest = pytester.makeconftest(CONFTEST)
+    # Code that is younger than the process is not trusted to be what was loaded.
+    os.utime(conftest, (0, 0))
     pytester.makepyfile(test_mine=THREE_LINES)
     (pytester.path / "robust.toml").write_text(GATE)
     return pytester
 
 
-@pytest.fixture
-def cluster_of_two(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+FOR_RAY = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Ray reads the mode once, when it is imported: in this process without tokens.
+    "RAY_AUTH_MODE": "disabled",
+    # Of 15 otherwise: beside other tests its actors would hardly have their turn.
+    "RAY_worker_niceness": "0",
+    "PYTHONPATH": str(Path(__file__).parents[3]),
+}
+
+
+@contextmanager
+def cluster_of_two() -> Iterator[str]:
     """The address of a cluster on this machine.
 
-    Two nodes have room for actors, and the head, by which a run is connected, for none.
+    Two nodes have room for an actor each, and the head, by which a run is connected, for none.
     """
     from ray.cluster_utils import Cluster
 
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    # Ray reads the mode once, when it is imported: in this process without tokens.
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    source = Path(__file__).parents[3]
-    monkeypatch.setenv("PYTHONPATH", str(source))
     cluster = Cluster()
     try:
         cluster.add_node(num_cpus=0, include_dashboard=False)
         cluster.add_node(num_cpus=1)
-        cluster.add_node(num_cpus=2)
+        cluster.add_node(num_cpus=1)
         yield cluster.address
     finally:
         cluster.shutdown()
 
 
-def ranks(suite: pytest.Pytester, *options: str) -> bytes:
-    """The bytes of a run's ranks."""
-    run = suite.runpytest_subprocess(*OPTIONS, "--robust-results=out", *options)
-    assert run.ret == 0, run.outlines[-30:]
-    (suite.path / "run.txt").write_text("\n".join(run.outlines))
-    return (suite.path / "out" / "ranks.npz").read_bytes()
+def ranks_of(run: pytest.RunResult, folder: Path) -> bytes:
+    """The bytes of the ranks that a run has saved."""
+    assert run.ret == 0, "\n".join(run.outlines[-30:])
+    return (folder / "out" / "ranks.npz").read_bytes()
 
 
 def shards(folder: Path) -> set[str]:
@@ -117,38 +125,48 @@ def shards(folder: Path) -> set[str]:
 # A lost node, below, loses its actors too; `test_crew.py` replaces one without Ray.
 @pytest.mark.slow
 def test_a_run_is_the_same_although_an_actor_is_killed(
-    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    suite: pytest.Pytester,
 ) -> None:
-    alone = ranks(suite, "--robust-cache-dir=of-local")
-    monkeypatch.setenv("RETRIEVAL_ROBUST_TEST_HARM", "actor")
-    options = ("--robust-engine=ray", "--robust-cache-dir=of-ray", "--robust-overwrite")
-    assert ranks(suite, *options, "--robust-ray-actors=2") == alone
+    local = forked_pytest(suite.path, *OPTIONS, "--robust-cache-dir=of-local")
+    alone = ranks_of(local, suite.path)
+    actors = ("--robust-engine=ray", "--robust-ray-actors=2", "--robust-overwrite")
+    options = (*actors, "--robust-cache-dir=of-ray")
+    harm = FOR_RAY | {"RETRIEVAL_ROBUST_TEST_HARM": "actor"}
+    run = forked_pytest(suite.path, *OPTIONS, *options, variables=harm)
+    assert ranks_of(run, suite.path) == alone
     assert (suite.path / "killed").exists()
-    said = (suite.path / "run.txt").read_text()
-    assert "An actor of Ray on" in said
+    assert "An actor of Ray on" in run.stdout.str()
     # Actors keep what they encode, under the keys of any run.
     kept = shards(suite.path / "of-ray")
     assert kept == shards(suite.path / "of-local") != set()
 
 
 def test_a_run_is_the_same_although_a_node_is_lost_that_does_not_see_the_store(
-    suite: pytest.Pytester, cluster_of_two: str, monkeypatch: pytest.MonkeyPatch
+    suite: pytest.Pytester,
 ) -> None:
-    monkeypatch.delenv(CACHE_VARIABLE)
-    monkeypatch.setenv(CACHE_VARIABLE, str(suite.path / "cache-of-local"))
-    alone = ranks(suite)
-    monkeypatch.setenv(CACHE_VARIABLE, str(suite.path / "cache-of-ray"))
-    monkeypatch.setenv("RETRIEVAL_ROBUST_TEST_HARM", "node")
-    options = ("--robust-engine=ray", f"--robust-ray-address={cluster_of_two}")
-    assert (
-        ranks(suite, *options, "--robust-ray-actors=3", "--robust-overwrite") == alone
-    )
-    assert (suite.path / "killed").exists()
-    said = " ".join((suite.path / "run.txt").read_text().split())
+    folder = suite.path
+    cache = {CACHE_VARIABLE: str(folder / "cache-of-local")}
+    alone = ranks_of(forked_pytest(folder, *OPTIONS, variables=cache), folder)
+
+    def on_the_cluster() -> int:
+        with cluster_of_two() as address:
+            actors = ("--robust-engine=ray", f"--robust-ray-address={address}")
+            options = (*actors, "--robust-ray-actors=2", "--robust-overwrite")
+            return pytest.main([*OPTIONS, *options])
+
+    variables = {
+        **FOR_RAY,
+        CACHE_VARIABLE: str(folder / "cache-of-ray"),
+        "RETRIEVAL_ROBUST_TEST_HARM": "node",
+    }
+    run = forked(on_the_cluster, folder, variables)
+    assert ranks_of(run, folder) == alone
+    assert (folder / "killed").exists()
+    said = " ".join(run.stdout.str().split())
     assert f"is not seen by workers of node {socket.gethostname()}" in said
-    assert not (suite.path / "of-the-node").exists()
-    kept = shards(suite.path / "cache-of-ray")
-    assert kept == shards(suite.path / "cache-of-local") != set()
+    assert not (folder / "of-the-node").exists()
+    kept = shards(folder / "cache-of-ray")
+    assert kept == shards(folder / "cache-of-local") != set()
 
 
 def test_an_address_without_a_cluster_is_an_error_in_bounded_time(

@@ -1,4 +1,4 @@
-"""Which devices real workers of pytest-xdist take, on four that torch is made to count."""
+"""Which devices workers of pytest-xdist take, on four that torch is made to count."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from execnet import XSpec
 
 from pytest_retrieval_robust.core.device import Slot, further_numbers
 from pytest_retrieval_robust.run.xdist.slots import Slots
+
+pytestmark = pytest.mark.usefixtures("forked_workers")
 
 CONFTEST = """
 import json

@@ -1,5 +1,5 @@
-"""Runs under pytest-xdist as a user meets them, on the embedded model;
-`test_scheduling` has the details.
+"""Runs under pytest-xdist as a user meets them, on the embedded model: once with workers that
+are started, otherwise with forked ones. `test_scheduling` has the details.
 """
 
 from __future__ import annotations
@@ -144,6 +144,7 @@ def summary(result: pytest.RunResult) -> list[str]:
     ]
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_two_workers_load_each_model_once_and_save_and_say_what_one_process_does(
     pytester: pytest.Pytester,
 ) -> None:
@@ -190,6 +191,21 @@ def test_two_workers_load_each_model_once_and_save_and_say_what_one_process_does
     assert pages[0].count("<img") >= 2 * 2 * len(NAMES)
 
 
+def test_a_worker_that_is_started_saves_and_says_what_one_process_does(
+    run_suite: Run, pytester: pytest.Pytester
+) -> None:
+    """It imports all that it needs, and is told the options of a run by messages alone."""
+    results = [
+        run_suite("--robust-results=alone"),
+        run_suite("--robust-results=spread", "-n1"),
+    ]
+    alone, spread = (pytester.path / name for name in ("alone", "spread"))
+    assert [result.ret for result in results] == [0, 0]
+    assert summary(results[0]) == summary(results[1])
+    assert saved(spread) == saved(alone)
+    assert (spread / "ranks.npz").read_bytes() == (alone / "ranks.npz").read_bytes()
+
+
 Dying = Callable[..., pytest.RunResult]
 
 
@@ -206,6 +222,7 @@ def run_dying(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Dyi
     return run
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_a_worker_that_dies_fails_the_gate_and_the_other_models_are_measured(
     run_dying: Dying, pytester: pytest.Pytester
 ) -> None:
@@ -236,6 +253,7 @@ def test_a_worker_that_dies_fails_the_gate_and_the_other_models_are_measured(
     ]
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_without_further_workers_a_death_still_ends_in_a_verdict(
     run_dying: Dying,
 ) -> None:
@@ -246,12 +264,14 @@ def test_without_further_workers_a_death_still_ends_in_a_verdict(
     )
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_a_usage_error_reads_the_same_under_xdist(run_suite: Run) -> None:
     result = run_suite("-n", "2", "--robust-models=tiny-cxr-clop")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*Did you mean 'tiny-cxr-clip'*"])
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_a_foreign_suite_on_two_workers_hears_nothing_of_us(
     pytester: pytest.Pytester,
 ) -> None:
