@@ -12,12 +12,19 @@ import numpy as np
 import pytest
 
 from benchmarks.determinism.__main__ import Result, table
-from benchmarks.determinism.cells import CELLS, CELLS_OF_README, Cell
+from benchmarks.determinism.cells import (
+    CELLS,
+    TABLE,
+    TABLE_OF_README,
+    TABLE_OF_THE_GATE,
+    Cell,
+    Table,
+)
 from benchmarks.determinism.compared import apart
 from benchmarks.determinism.libraries import difference
 from benchmarks.determinism.locales import NotToBeHadError, make_locale
 from benchmarks.determinism.rows import moved_between
-from benchmarks.determinism.runs import Change, Ground, RunError, Store, Suite
+from benchmarks.determinism.runs import ROOT, Change, Ground, RunError, Store, Suite
 from benchmarks.hostile import toy
 from benchmarks.hostile.projects import CONFTEST, SUITE
 
@@ -149,6 +156,28 @@ def test_another_fact_of_the_record_is_named_and_a_time_is_not(tmp_path: Path) -
     assert apart(other, reference).other_facts == ("models",)
 
 
+@pytest.mark.parametrize(("verdict", "others"), [("pass", ()), ("fail", ("verdicts",))])
+def test_of_a_gate_on_a_cost_the_verdict_alone_must_stay(
+    tmp_path: Path, verdict: str, others: tuple[str, ...]
+) -> None:
+    runs = []
+    for name, said in (("reference", "pass"), ("other", verdict)):
+        runs.append(saved_run(tmp_path / name, nothing))
+        of_cost = {"gate": "relative_cost", "verdict": said, "observed": len(runs)}
+        record = {"costs": [len(runs)], "verdicts": [of_cost]}
+        (runs[-1] / "run.json").write_text(json.dumps(record))
+    assert apart(runs[1], runs[0]).other_facts == others
+
+
+def test_another_recall_is_no_time(tmp_path: Path) -> None:
+    reference = saved_run(tmp_path / "reference", nothing)
+    other = saved_run(tmp_path / "other", nothing)
+    for folder, observed in ((reference, 0.5), (other, 0.6)):
+        of_recall = {"gate": "recall@10", "verdict": "pass", "observed": observed}
+        (folder / "run.json").write_text(json.dumps({"verdicts": [of_recall]}))
+    assert apart(other, reference).other_facts == ("verdicts",)
+
+
 def test_a_line_holds_where_ranks_stay_or_may_move(tmp_path: Path) -> None:
     reference = saved_run(tmp_path / "reference", nothing)
     moved = apart(saved_run(tmp_path / "other", one_rank), reference)
@@ -165,7 +194,19 @@ def test_a_line_holds_where_ranks_stay_or_may_move(tmp_path: Path) -> None:
 def test_every_cell_has_a_name_of_its_own() -> None:
     names = [cell.name for cell in CELLS]
     assert len(set(names)) == len(names)
-    assert set(CELLS_OF_README) <= set(names)
+
+
+@pytest.mark.parametrize("of", [TABLE, TABLE_OF_README, TABLE_OF_THE_GATE])
+def test_a_table_has_a_line_for_each_name_and_for_those_alone_that_are_typed(
+    of: Table,
+) -> None:
+    assert {cell.name for cell in of.cells()} == set(of.names)
+    assert [cell.name for cell in of.cells(["killed"])] == ["killed"]
+
+
+def test_the_gate_is_the_suite_that_is_shipped() -> None:
+    shipped = {path.name for path in (ROOT / "suites").glob("*.*")}
+    assert set(TABLE_OF_THE_GATE.suite.files) == shipped
 
 
 def test_a_bit_of_a_row_is_seen() -> None:

@@ -2,6 +2,7 @@
 
     python -m benchmarks.determinism                     the table of a small run
     python -m benchmarks.determinism --readme            some cells of README's run
+    python -m benchmarks.determinism --gate              some cells of `make gate`
     python -m benchmarks.determinism --rows              how far embeddings move
     python -m benchmarks.determinism --python PYTHON ... other Pythons
 
@@ -22,10 +23,12 @@ from ..pages import write_into
 from . import rows
 from .cells import (
     CELLS,
-    CELLS_OF_README,
-    OF_README,
     SMALL,
+    TABLE,
+    TABLE_OF_README,
+    TABLE_OF_THE_GATE,
     Cell,
+    Table,
     cell_of_python,
 )
 from .compared import Apart, apart
@@ -97,7 +100,9 @@ def table(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
-def _chosen(parsed: argparse.Namespace, folder: Path) -> tuple[str, Ground, list[Cell]]:
+def _chosen(
+    parsed: argparse.Namespace, folder: Path
+) -> tuple[str, Ground, Sequence[Cell]]:
     """The mark of the table, the ground of its runs, and its cells."""
     if parsed.python:
         theirs = versions_of(parsed.reference_python, ROOT)
@@ -106,15 +111,8 @@ def _chosen(parsed: argparse.Namespace, folder: Path) -> tuple[str, Ground, list
             for python in parsed.python
         ]
         return "table of Pythons", Ground(folder, SMALL), cells
-    if parsed.readme:
-        chosen = parsed.only or CELLS_OF_README
-        ground = Ground(folder, OF_README)
-        name = "table of README's run"
-    else:
-        chosen = parsed.only or [cell.name for cell in CELLS]
-        ground = Ground(folder, SMALL)
-        name = "table"
-    return name, ground, [cell for cell in CELLS if cell.name in chosen]
+    chosen: Table = parsed.table
+    return chosen.mark, Ground(folder, chosen.suite), chosen.cells(parsed.only)
 
 
 def main() -> int:
@@ -123,7 +121,13 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--readme", action="store_true")
+    tables = parser.add_mutually_exclusive_group()
+    for option, chosen in (
+        ("--readme", TABLE_OF_README),
+        ("--gate", TABLE_OF_THE_GATE),
+    ):
+        tables.add_argument(option, action="store_const", dest="table", const=chosen)
+    parser.set_defaults(table=TABLE)
     parser.add_argument("--rows", action="store_true")
     parser.add_argument("--python", type=Path, action="append", metavar="PYTHON")
     parser.add_argument(

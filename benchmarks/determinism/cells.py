@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from .runs import Change, Store, Suite
+from .runs import ROOT, Change, Store, Suite
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,15 @@ OF_README = Suite(
     ("--robust-models=tiny-cxr-clip*",),
 )
 """README's run: the default data, 500 queries, and the default levels."""
+
+
+def _files_of(folder: Path) -> dict[str, str]:
+    files = (path for path in folder.iterdir() if path.is_file())
+    return {path.name: path.read_text(encoding="utf-8") for path in files}
+
+
+OF_THE_GATE = Suite(_files_of(ROOT / "suites"), ("--robust-models=all",))
+"""`make gate`: the suite that is shipped, on every embedded encoder."""
 
 
 def _environment(**variables: str) -> Change:
@@ -199,8 +209,31 @@ CELLS = (
         is_promised=False,
     ),
 )
-CELLS_OF_README = ("batch-7", "threads-2")
-"""Cells without a promise, measured on more queries: README's run."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One suite, run once for each of its lines and once for the reference."""
+
+    mark: str
+    """What the page calls the place of the table."""
+    suite: Suite
+    names: tuple[str, ...]
+    """The cells that are measured if `--only` names none."""
+
+    def cells(self, only: Collection[str] | None = None) -> tuple[Cell, ...]:
+        chosen = only or self.names
+        return tuple(cell for cell in CELLS if cell.name in chosen)
+
+
+TABLE = Table("table", SMALL, tuple(cell.name for cell in CELLS))
+TABLE_OF_README = Table(
+    "table of README's run", OF_README, ("killed", "xdist", "batch-7", "threads-2")
+)
+"""What has no promise on more queries too, beside what a user's run meets most."""
+TABLE_OF_THE_GATE = Table(
+    "table of the gate", OF_THE_GATE, ("repeat", "warm", "killed", "xdist")
+)
 
 
 def cell_of_python(python: Path, what: str) -> Cell:

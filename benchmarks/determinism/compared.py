@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,10 @@ from ..hostile.projects import lasting, ranks_digest, run_json
 
 _RANKS = ("image_ranks", "report_ranks", "rank_before", "rank_after")
 """Arrays of a saved run that hold ranks. The others are keys, numbers of patients, masks."""
+_GATES_ON_COSTS = ("relative_cost", "images_per_second")
+"""Those of the policies here, as `run.json` writes them."""
+_MEASURED = ("observed", "bounds", "sentence")
+"""What a verdict on a cost says of the times that were measured."""
 Arrays = dict[str, NDArray[np.int64]]
 
 
@@ -79,6 +84,19 @@ def _have_one_form(
 
 
 def _other_facts(saved: Path, reference: Path) -> tuple[str, ...]:
-    ours, theirs = (lasting(run_json(folder)) for folder in (saved, reference))
+    ours, theirs = (_lasting_record(folder) for folder in (saved, reference))
     keys = sorted(ours.keys() | theirs.keys())
     return tuple(key for key in keys if ours.get(key) != theirs.get(key))
+
+
+def _lasting_record(folder: Path) -> dict[str, Any]:
+    """The record without times, of which costs are made: of a gate on them the verdict
+    stays.
+    """
+    record: dict[str, Any] = lasting(run_json(folder))
+    record.pop("costs", None)
+    for verdict in record.get("verdicts", ()):
+        if verdict["gate"] in _GATES_ON_COSTS:
+            for number in _MEASURED:
+                verdict.pop(number, None)
+    return record

@@ -130,8 +130,9 @@ def _path_for_a_name(path: str) -> UnknownNameError:
     shown = PurePath(path).name if PurePath(path).is_absolute() else path
     return UnknownNameError(
         f"Expected a known model, got model={shown!r}. Write hf:ORG/NAME for a"
-        " repository of the hub and local-dir:FOLDER for a folder; name a file as"
-        " checkpoint in a [models.NAME] table of robust.toml."
+        " repository of the hub, open_clip:ARCH/TAG for a model that open_clip lists"
+        " and local-dir:FOLDER for a folder; name a file as checkpoint in a"
+        " [models.NAME] table of robust.toml."
     )
 
 

@@ -83,9 +83,10 @@ def read_config_file(path: Path) -> ConfigFile:
         timeout = seconds_of(where, TIMEOUT, tables[TIMEOUT])
     gates = tables.get("gate", [])
     if not (isinstance(gates, list) and all(isinstance(gate, dict) for gate in gates)):
+        given = "[gate]" if isinstance(gates, dict) else f"gate={shown_value(gates)}"
         raise ConfigError(
-            f"{place(path, text, '[gate]', 0)}: expected [[gate]] tables, got"
-            f" gate={shown_value(gates)}."
+            f"{place(path, text, '[gate]', 0)}: expected [[gate]] tables, got {given}."
+            " A gate begins with two brackets: [[gate]]."
         )
 
     def named(family: str, name: str) -> TomlTable:

@@ -84,15 +84,32 @@ def hint_at_share(number: float, *, is_severity: bool = False) -> str:
 
     >>> hint_at_share(30), hint_at_share(3, is_severity=True)
     ('Did you mean 0.3?', 'Did you mean 0.6, the published step 3?')
+
+    One digit may also be what follows a decimal comma: `0,3`.
+
+    >>> hint_at_share(3)
+    'Did you mean 0.3 or 0.03?'
     """
     if not 1 < number <= 100:
         return ""
     if not is_severity or number > _PUBLISHED_STEPS:
-        return f"Did you mean {number / 100:g}?"
+        percentage = f"{number / 100:g}"
+        is_digit = number < 10 and number == int(number)
+        likely = f"{number / 10:g} or {percentage}" if is_digit else percentage
+        return f"Did you mean {likely}?"
     if number != int(number):
         return ""
     severity = number / _PUBLISHED_STEPS
     return f"Did you mean {severity:g}, the published step {number:g}?"
+
+
+def in_parentheses(hint: str) -> str:
+    """A hint as a part of another sentence.
+
+    >>> in_parentheses("Did you mean 0.3?"), in_parentheses("")
+    (' (did you mean 0.3?)', '')
+    """
+    return f" ({hint[:1].lower()}{hint[1:]})" if hint else ""
 
 
 def measured_k(k: Any, measured: Collection[int]) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from ..core.catalogue import is_glob
 from ..core.roles import Role
 from ..core.verdict import METRICS, OVERS, GateKind
+from ..core.words import hint_at_share, in_parentheses
 from .decision import ATTEMPTS
 from .limits import (
     BaselineLimit,
@@ -89,6 +90,10 @@ def limits_of(table: Mapping[str, Any], wrong: Wrong) -> Iterator[Limit]:
     yield from error_limits(table, wrong)
 
 
+_LIKELY_PERCENTAGE = 10
+"""A floor from here on was meant in %."""
+
+
 def _floors(kind: GateKind, floors: Any, wrong: Wrong) -> Iterator[Floor]:
     if not (isinstance(floors, dict) and floors):
         raise wrong(kind, "floors by k such as { 1 = 0.15, 10 = 0.45 }")
@@ -100,6 +105,9 @@ def _floors(kind: GateKind, floors: Any, wrong: Wrong) -> Iterator[Floor]:
         fits = is_finite(floor) and lowest <= floor <= highest
         if not (re.fullmatch("[1-9][0-9]*", str(k)) and fits):
             expected = "finite floors" if is_slope else "floors from 0 to 1"
+            # A share of 1.5 is a slip of another kind.
+            if not is_slope and is_finite(floor) and floor >= _LIKELY_PERCENTAGE:
+                expected += in_parentheses(hint_at_share(floor))
             raise wrong(kind, f"whole k from 1 and {expected}")
         yield Floor(kind, int(k), float(floor))
 

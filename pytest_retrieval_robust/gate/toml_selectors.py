@@ -10,6 +10,7 @@ from typing import Any
 
 from ..core.cases import DIRECTIONS, Direction, Family, canonical_level, level_word
 from ..core.verdict import GateKind
+from ..core.words import hint_at_share, in_parentheses
 from .limits import Limit
 from .toml_values import Wrong, is_number
 
@@ -86,9 +87,12 @@ def _level(table: Mapping[str, Any], family: Family, wrong: Wrong) -> float | No
         return None
     level = table[word]
     if not (is_number(level) and 0 <= level <= 1):
-        meaning = "a severity from 0 to 1"
-        if family == "occlusion":
-            meaning = "a fraction of the image area from 0 to 1"
+        is_severity = family != "occlusion"
+        meaning = "a fraction of the image area from 0 to 1"
+        if is_severity:
+            meaning = "a severity from 0 to 1"
+        if is_number(level):
+            meaning += in_parentheses(hint_at_share(level, is_severity=is_severity))
         raise wrong(word, meaning)
     return canonical_level(level)
 

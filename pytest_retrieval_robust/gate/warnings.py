@@ -207,8 +207,9 @@ def weak_gates(verdicts: Sequence[Verdict]) -> Iterator[str]:
     if len(weak) > _EXAMPLES:
         more = f"; and {len(weak) - _EXAMPLES} more (`-v` shows what each would see)"
     subject = counted(len(weak), "gate is", "gates are")
+    guarded = "it guards" if len(weak) == 1 else "they guard"
     yield (
-        f"{subject} weak: half of what they guard could be lost unnoticed (power 0.8):"
+        f"{subject} weak: half of what {guarded} could be lost unnoticed (power 0.8):"
         f" {examples}{more}. Raise the limit, pool over levels, or measure more queries."
     )
 

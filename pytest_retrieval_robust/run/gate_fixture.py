@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ..core.roles import Role
+from ..core.words import counted
 
 if TYPE_CHECKING:
     from ..core.costs import CostMeasurement
@@ -30,6 +31,11 @@ class GateFixture:
         self._session = session
         self.objected = False
         """Whether a violation was found: verdicts explain why such a test fails."""
+
+    def __repr__(self) -> str:
+        # pytest shows it beside each assertion that fails.
+        tables = counted(len(self._session.policy.tables), "gate table")
+        return f"<GateFixture of {tables}>"
 
     def violations(self, outcome: Outcome, clean_outcome: Outcome) -> list[str]:
         """What violates the gates on recall, retention and single cells beside a saved run."""

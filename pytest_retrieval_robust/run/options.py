@@ -331,6 +331,20 @@ def is_replay(config: pytest.Config) -> bool:
     return bool(config.getoption(BY_FLAG["--robust-replay"].dest, None))
 
 
+_EMPTY_IS_NONE = ("--robust-corruptions", "--robust-text-noise", "--robust-metrics")
+"""Lists that are empty by default: an empty one takes back what an ini file lists."""
+
+
+def typed_empty(config: pytest.Config) -> str | None:
+    """The first option that was typed with an empty value."""
+    for flag, option in BY_FLAG.items():
+        typed = config.getoption(option.dest, None)
+        values = typed if option.repeatable and typed else [typed]
+        if "" in values and flag not in _EMPTY_IS_NONE:
+            return flag
+    return None
+
+
 def is_measure_only(config: pytest.Config) -> bool:
     """Whether the run measures without a verdict."""
     return bool(config.getoption(BY_FLAG["--robust-measure-only"].dest, None))

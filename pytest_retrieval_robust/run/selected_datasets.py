@@ -95,9 +95,9 @@ def _configured(
         entry = catalogue.get(table.loader)
     except UnknownNameError as error:
         line = table.places.get("loader", table.places[""])
-        raise ConfigError(
-            f"{line}: {error} A table of another name needs a loader."
-        ) from error
+        has_loader = "loader" in table.places
+        advice = "" if has_loader else " A table of another name needs a loader."
+        raise ConfigError(f"{line}: {error}{advice}") from error
     _check_table(table, entry, catalogue)
     # Each option by itself, so that an error has the line of its own key.
     options = {

@@ -16,7 +16,7 @@ from ..core.roles import Role
 from ..core.shown_values import shown_place
 from .options import BY_FLAG, CACHE_LIMIT, is_measure_only, is_replay, names_config
 from .robust_toml import beside_arguments
-from .typed_alone import check_typed_alone
+from .typed_checks import check_no_value_is_lost, check_typed_alone
 from .typed_values import (
     Engine,
     parse_address,
@@ -145,6 +145,7 @@ class Settings:
 def read_settings(config: pytest.Config) -> Settings:
     """The settings of this run; `ConfigError` for any value that is wrong."""
     check_typed_alone(config)
+    check_no_value_is_lost(config)
     values = _OptionValues(config)
     # The one asks for no verdict, the other for nothing else.
     if is_measure_only(config) and is_replay(config):
@@ -277,9 +278,10 @@ def _engine(config: pytest.Config, values: _OptionValues) -> Engine:
 def _config_file(config: pytest.Config, values: _OptionValues) -> ConfigFile | None:
     named = values.path("--robust-config")
     if named is not None and not named.is_file():
+        reason = "is a folder" if named.is_dir() else "does not exist"
         raise ConfigError(
             f"Expected a readable TOML file, got --robust-config={shown_place(named)!r},"
-            " which does not exist. Fix the path."
+            f" which {reason}. Fix the path."
         )
     path = named or beside_arguments(config)
     if path is None:

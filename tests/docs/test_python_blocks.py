@@ -222,45 +222,58 @@ def test_functions_with_onnx_embed() -> None:
 
 
 @runs("docs/extending.md", 4)
+def test_a_class_of_ones_own_is_measured() -> None:
+    numbers = torch.arange(224.0)
+    network = SimpleNamespace(
+        encode_image=lambda pixels: pixels.mean(dim=(1, 2)),
+        encode_text=lambda texts: torch.stack(
+            [torch.cos(len(text) * numbers) for text in texts]
+        ),
+    )
+    names = run("docs/extending.md", 4, {"open_network": lambda _: network})
+    measure(ModelEntry("ours", "our candidate", names["load"]))
+
+
+@runs("docs/extending.md", 5)
 def test_a_conftest_registers_a_data_set() -> None:
-    names = run("docs/extending.md", 4, stand_ins(STUDIES))
+    names = run("docs/extending.md", 5, stand_ins(STUDIES))
     dataset = registered(names).datasets.get("ours").load()
     assert dataset.name == "ours"
     assert len(dataset.image_ids) == 12
     assert len(set(dataset.patients)) == 6
 
 
-@runs("docs/extending.md", 5)
+@runs("docs/extending.md", 6)
 def test_an_occluder_of_the_page_hides() -> None:
-    names = run("docs/extending.md", 5, {})
+    names = run("docs/extending.md", 6, {})
     registered(names)
     occluder = names["FromBelow"](fill="mean")
     curve = evaluate("tiny-cxr-clip", PAIRS, occluder, levels=(0.3,), ks=(1,))
     assert curve.outcomes[0].case.occluder == "from-below(fill=mean)"
 
 
-@runs("docs/extending.md", 6)
+@runs("docs/extending.md", 7)
 def test_a_conftest_registers_a_metric() -> None:
-    names = run("docs/extending.md", 6, {})
+    names = run("docs/extending.md", 7, {})
     metrics = registered(names).metrics
     metric = metric_from_text("hit-rate(k=3)", metrics)
     assert metric.value(np.array([1, 3, 4, 9])) == 0.5
 
 
-@runs("docs/extending.md", 7)
+@runs("docs/extending.md", 8)
 def test_a_metric_of_the_page_is_one_of_ranks() -> None:
     rows = np.eye(5, dtype=np.float32)
-    names = run("docs/extending.md", 7, {"image_rows": rows, "report_rows": rows})
+    names = run("docs/extending.md", 8, {"image_rows": rows, "report_rows": rows})
     assert names["gain"] == 1.0
     assert names["discounted_gain"](np.array([3])) == 0.5
 
 
-@runs("docs/extending.md", 8)
+@runs("docs/extending.md", 9)
 def test_a_report_of_the_page_renders_a_run(tmp_path: Path) -> None:
     from pytest_retrieval_robust.gate.policy import Policy
     from pytest_retrieval_robust.gate.record import Against, judge_run
 
-    names = run("docs/extending.md", 8, {})
+    names = run("docs/extending.md", 9, {})
     made = make_run(tmp_path, queries=20)
     record = judge_run(made.run, Policy(), Against())
     assert registered(names).reports.get("txt").render(record) == ""

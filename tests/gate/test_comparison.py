@@ -98,6 +98,19 @@ def test_a_loss_near_the_margin_is_open_and_says_how_many_queries_would_do(
     )
 
 
+def test_a_loss_as_large_as_the_margin_is_open_and_says_that_queries_would_not_do(
+    tmp_path: Path,
+) -> None:
+    runs = make_run(tmp_path / "a", 100, shift=90), make_run(tmp_path / "b", 100)
+    (verdict,) = of_baseline(judged(tmp_path, *runs))
+    assert verdict.observed is not None
+    (verdict,) = of_baseline(
+        judged(tmp_path, *runs, GATE.replace("0.05", f"{-verdict.observed}"))
+    )
+    assert (verdict.verdict, verdict.more_queries) == ("inconclusive", None)
+    assert "more queries would hardly settle it." in verdict.sentence
+
+
 def test_an_open_gate_that_the_policy_allows_does_not_block(tmp_path: Path) -> None:
     text = GATE.replace("0.05", "0.07") + 'inconclusive = "allow"\n'
     record = judged(

@@ -43,10 +43,12 @@ def policy(tmp_path: Path, text: str) -> Policy:
             "expected whole k from 1 and floors from 0 to 1, got recall={'10': 1.5}",
         ),
         ("recall = { 10 = nan }", "floors from 0 to 1"),
+        ("recall = { 10 = 45 }", "floors from 0 to 1 (did you mean 0.45?), got"),
         ("recall = {}", "expected floors by k"),
         (
             "level = 30",
-            "expected a fraction of the image area from 0 to 1, got level=30",
+            "expected a fraction of the image area from 0 to 1 (did you mean 0.3?), got"
+            " level=30",
         ),
         ("level = nan", "expected a fraction of the image area"),
         ('direction = "image-to-text"', "expected image-to-report or report-to-image"),

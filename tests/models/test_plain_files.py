@@ -59,6 +59,17 @@ def test_a_plain_file_is_fetched_once_checked_and_found(
     assert list((tmp_path / "cache/weights").iterdir()) == []
 
 
+def test_a_cache_folder_elsewhere_is_shown_by_its_last_name_alone(
+    tmp_path: Path,
+) -> None:
+    """A saved run holds the sentence, and folders may be named after people."""
+    cache = tmp_path / "a person" / "store"
+    request = LoadRequest(may_download=False, cache_dir=cache)
+    with pytest.raises(NotOnThisMachineError, match="cache folder, store ") as caught:
+        local_file("ours", PlainFile("weights.pt", "a page"), request)
+    assert "a person" not in str(caught.value)
+
+
 def test_offline_nothing_is_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,9 +29,12 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_shipped_is_undamaged_and_loads(name: str) -> None:
+def test_what_is_shipped_is_undamaged_and_loads_without_a_word(
+    name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     check_sums(WEIGHTS / name)
     model = load_model(name, device="cpu")
+    assert capfd.readouterr() == ("", "")
     assert model.name == name
     assert model.card.source == "embedded"
     assert model.card.parameters is not None

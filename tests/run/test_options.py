@@ -78,7 +78,12 @@ def test_levels_are_compared_as_decimals_and_zero_is_always_there() -> None:
 
 @pytest.mark.parametrize(
     ("text", "hint"),
-    [("30", "Did you mean 0.3?"), ("-0.1", "fractions"), ("nan", "fractions")],
+    [
+        ("30", "Did you mean 0.3?"),
+        ("0,3", "Did you mean 0.3 or 0.03?"),
+        ("-0.1", "fractions"),
+        ("nan", "fractions"),
+    ],
 )
 def test_a_level_outside_0_to_1_is_refused(text: str, hint: str) -> None:
     with pytest.raises(ConfigError, match="from 0 to 1") as caught:
@@ -171,6 +176,11 @@ def test_a_wrong_option_is_exit_4_and_says_what_is_close(
         ("[[gate]]\nrecall = { 1 = 1.5 }", "*line 2*floors from 0 to 1*"),
         ("[[gate]]\nrecall = { 1 = nan }", "*line 2*floors from 0 to 1*"),
         ("[[gate]]\nlevel = 30", "*line 2*fraction of the image area*"),
+        ("[gate]\nlevel = 0.3", "*got [[]gate]. A gate begins with two brackets*"),
+        (
+            '[datasets.ours]\nloader = "tabel"',
+            "*got data_set='tabel'. Did you mean 'table'?",
+        ),
         ("[[gate]]\nrelative_cost = -1", "*line 2*above 0*"),
         (
             "[[gate]]\ndirection = 'sideways'",
@@ -279,3 +289,32 @@ def test_a_policy_that_is_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "robust.toml")
     with pytest.raises(ConfigError, match="a FIFO where a file is expected"):
         read_config_file(tmp_path / "robust.toml")
+
+
+@pytest.mark.parametrize("option", ["--robust-baseline", "--robust-report"])
+def test_a_value_that_the_shell_left_empty_is_refused(
+    run_suite: Run, option: str
+) -> None:
+    """`--robust-baseline=$UNSET` would skip the gates that compare with it."""
+    result = run_suite(f"{option}=")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [f"*Expected a value after {option}, got {option}=''.*"]
+    )
+
+
+def test_an_empty_list_takes_back_what_the_ini_file_lists(
+    pytester: pytest.Pytester, run_suite: Run
+) -> None:
+    pytester.makeini("[pytest]\nrobust_corruptions = jpeg\n")
+    result = run_suite("--robust-corruptions=", "--collect-only", "-q")
+    assert result.ret == 0
+    result.stdout.no_fnmatch_line("*jpeg*")
+
+
+def test_a_folder_in_place_of_the_policy_is_named_as_one(
+    pytester: pytest.Pytester, run_suite: Run
+) -> None:
+    pytester.mkdir("gate")
+    result = run_suite("--robust-config=gate")
+    result.stderr.fnmatch_lines(["*--robust-config='gate', which is a folder.*"])

@@ -14,6 +14,7 @@ from pathlib import Path
 from ...core.atomic_files import CACHE_VARIABLE, cache_folder
 from ...core.errors import ModelError, NotOnThisMachineError
 from ...core.foreign import described
+from ...core.shown_values import shown_place
 from .. import LoadRequest
 from .attempt import attempt
 from .bounded import copy_at_most
@@ -50,20 +51,14 @@ def missing_file(name: str, file: PlainFile, request: LoadRequest) -> str | None
         fetch = "unset HF_HUB_OFFLINE, or "
     elif file.url is not None:
         fetch = "allow downloads (--robust-download), or "
+    # Saved runs hold this sentence too.
+    cache = shown_place(cache_folder(request.cache_dir))
     return (
         f"the weights of {name} are not on this machine; {fetch}download {file.name}"
-        f" from {file.page} and put it in weights/ of the cache folder"
-        f" (${CACHE_VARIABLE}, by default {_shown_cache(request)}), or name it as the"
-        " checkpoint of a [models.NAME] table"
+        f" from {file.page} and put it in weights/ of the cache folder, {cache}"
+        f" (--robust-cache-dir, else ${CACHE_VARIABLE}), or name it as the checkpoint of"
+        " a [models.NAME] table"
     )
-
-
-def _shown_cache(request: LoadRequest) -> str:
-    folder = cache_folder(request.cache_dir)
-    # A home folder's name is the user's own.
-    if folder.is_relative_to(Path.home()):
-        return f"~/{folder.relative_to(Path.home())}"
-    return str(folder)
 
 
 def local_file(name: str, file: PlainFile, request: LoadRequest) -> Path:

@@ -35,5 +35,20 @@ def quietly() -> Iterator[None]:
         transformers_logging.set_verbosity(level)
 
 
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """No progress bars of transformers, which are a setting of the whole process."""
+    from transformers.utils import logging as transformers_logging
+
+    if not transformers_logging.is_progress_bar_enabled():
+        yield
+        return
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.enable_progress_bar()
+
+
 def _is_not_of_open_clip(record: logging.LogRecord) -> bool:
     return "open_clip" not in PurePath(record.pathname).parts

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _QUIET = -1
 """The verbosity of `-q`."""
 _FEW = 4
-"""Fewer absent models than this are each explained, however they were selected."""
+"""Fewer absent models, or met gates, than this are each explained."""
 
 
 def write_summary(run: RunRecord, reporter: pytest.TerminalReporter) -> None:
@@ -85,6 +85,7 @@ def summary_lines(
     yield from group_lines(run, verbosity)
     yield from error_lines(run, verbosity)
     yield from reference_lines(run, verbosity)
+    yield from sentence_lines("met:", _met_beside_saved_runs(run, verbosity), "green")
     # What has to be read comes last: a terminal shows the end.
     yield from verdict_lines(run, verbosity)
     yield from sentence_lines("broken:", run.broken, "red")
@@ -125,6 +126,19 @@ def verdict_lines(run: RunRecord, verbosity: int = 0) -> Iterator[Line]:
         if verbosity > 0:
             said = [verdict.sentence for verdict in verdicts]
         yield from sentence_lines(head, said, colour)
+
+
+def _met_beside_saved_runs(run: RunRecord, verbosity: int) -> list[str]:
+    """How much less was found than by a saved run, where that is no loss beyond the margin.
+
+    The tables have each level, and such a gate is mostly about all of them together.
+    """
+    met = [
+        verdict.sentence
+        for verdict in run.verdicts
+        if verdict.verdict == "pass" and verdict.gate.kind.is_paired
+    ]
+    return met if verbosity > 0 or len(met) < _FEW else []
 
 
 def _drift_sentences(run: RunRecord) -> list[str]:

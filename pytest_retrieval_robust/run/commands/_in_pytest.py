@@ -19,6 +19,8 @@ class CommandInPytest(ABC):
 
     error: str | None = None
     """What is wrong; printed after pytest, which may capture output until its end."""
+    advice: str = ""
+    """What may make a name known that is unknown."""
 
     @abstractmethod
     def work(self, config: pytest.Config) -> int:
@@ -26,10 +28,13 @@ class CommandInPytest(ABC):
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> int:
-        from ...core.errors import RobustError
+        from ...core.errors import RobustError, UnknownNameError
 
         try:
             return self.work(config)
+        except UnknownNameError as error:
+            self.error = f"{text_of(error)} {self.advice}".rstrip()
+            return USAGE_ERROR
         except RobustError as error:
             self.error = text_of(error)
             return USAGE_ERROR
@@ -41,6 +46,12 @@ class CommandInPytest(ABC):
         if self.error is not None:
             report_error(self.error)
         return code
+
+
+TESTS_ADVICE = (
+    "What a conftest registers, or a robust.toml has a table of, is known with --tests"
+    " PATH."
+)
 
 
 def check_tests(tests: str | None) -> None:

@@ -67,6 +67,37 @@ def configured_model(text: str, dataset: str, config: Path | None) -> DualEncode
     return selected.load(resolve_device("auto"), "fp32")
 
 
+def suite_here(model: str, dataset: str | None = None) -> list[str]:
+    """The folder of the suite that counts, as an argument of pytest; none for this folder.
+
+    A suite in a folder below counts if no `robust.toml` is here or above, and if it is
+    the only one, or the only one with a table of the model or the data set.
+    """
+    from ...core.names import parse_call
+
+    if _nearest(Path.cwd()) is not None:
+        return []
+    files = sorted(Path().glob(f"*/{_FILE}"))
+    if len(files) > 1:
+        names = {parse_call(text)[0] for text in (model, dataset) if text is not None}
+        files = [file for file in files if names & _names_in(file)]
+    return [str(file.parent) for file in files] if len(files) == 1 else []
+
+
+def _names_in(file: Path) -> set[str]:
+    """The models and data sets that a file has tables of; none of one that is wrong."""
+    from ...core.config_file import read_config_file
+    from ...core.errors import ConfigError
+
+    try:
+        read = read_config_file(file)
+    except ConfigError:
+        # It may be another tool's file. If it is the suite's, its names are unknown.
+        return set()
+    models = {table.name for table in read.models}
+    return models | {table.name for table in read.datasets}
+
+
 def _config_file(text: str, config: Path | None) -> ConfigFile | None:
     from ...core.config_file import read_config_file
     from ...core.errors import ConfigError

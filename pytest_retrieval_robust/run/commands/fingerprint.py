@@ -13,7 +13,8 @@ from ...core.shown_values import shown_place
 from ...core.words import counted, shown_size
 from ..options import PASSED_ON
 from ._errors import Commands, reason_of
-from ._in_pytest import CommandInPytest, check_single, check_tests
+from ._in_pytest import TESTS_ADVICE, CommandInPytest, check_single, check_tests
+from ._inspected import suite_here
 
 if TYPE_CHECKING:
     from ...measure.drift.fingerprint import Fingerprint
@@ -36,7 +37,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--tests",
         metavar="PATH",
-        help="the suite whose conftest and robust.toml count (default: here)",
+        help="the suite whose conftest and robust.toml count (default: the one here)",
     )
     for option in PASSED_ON:
         parser.add_argument(f"--{option}", help=f"as --robust-{option}")
@@ -50,13 +51,20 @@ def run(parsed: argparse.Namespace) -> int:
         text = getattr(parsed, option.replace("-", "_"))
         if text is not None:
             options.append(f"--robust-{option}={text}")
-    tests = [] if parsed.tests is None else [parsed.tests]
+    if parsed.tests is not None:
+        tests = [parsed.tests]
+    elif parsed.config is None:
+        tests = suite_here(parsed.model)
+    else:
+        tests = []
     return _FingerprintCommand(parsed).run([*tests, *options])
 
 
 class _FingerprintCommand(CommandInPytest):
     def __init__(self, parsed: argparse.Namespace) -> None:
         self._parsed = parsed
+        if parsed.tests is None:
+            self.advice = TESTS_ADVICE
 
     def work(self, config: pytest.Config) -> int:
         from ...core.errors import ConfigError

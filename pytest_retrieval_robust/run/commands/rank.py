@@ -11,7 +11,8 @@ import pytest
 from ...core.words import counted
 from ..options import PASSED_ON
 from ._errors import USAGE_ERROR, Commands
-from ._in_pytest import CommandInPytest, check_single, check_tests
+from ._in_pytest import TESTS_ADVICE, CommandInPytest, check_single, check_tests
+from ._inspected import suite_here
 
 if TYPE_CHECKING:
     from ...measure.first_ranks import FirstRanks
@@ -56,7 +57,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--tests",
         metavar="PATH",
-        help="the suite whose conftest and robust.toml count (default: here)",
+        help="the suite whose conftest and robust.toml count (default: the one here)",
     )
     for option in PASSED_ON:
         parser.add_argument(f"--{option}", help=f"as --robust-{option}")
@@ -77,13 +78,20 @@ def run(parsed: argparse.Namespace) -> int:
         for option, text in values.items()
         if text is not None
     ]
-    tests = [] if parsed.tests is None else [parsed.tests]
+    if parsed.tests is not None:
+        tests = [parsed.tests]
+    elif parsed.config is None:
+        tests = suite_here(parsed.model, parsed.dataset)
+    else:
+        tests = []
     return _RankCommand(parsed).run([*tests, *options])
 
 
 class _RankCommand(CommandInPytest):
     def __init__(self, parsed: argparse.Namespace) -> None:
         self._parsed = parsed
+        if parsed.tests is None:
+            self.advice = TESTS_ADVICE
 
     def work(self, config: pytest.Config) -> int:
         from ...core.errors import RobustError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ..._files.weight_checks import is_temperature, require_no_missing, require_
 from ..._files.weight_sets import own_weights, wanted_set
 from ..._files.weights_file import read_weights
 from ..encoders import torch_dtype
+from ..quiet import without_bars
 from ..transformers_versions import mismatched
 from .source import Source
 from .stored import StoredKeys, is_filled_twice, stored_keys
@@ -183,14 +185,18 @@ def _load(source: Source, key_mapping: dict[str, str]) -> _Loaded:
     options = dict(source.options)
     if key_mapping:
         options["key_mapping"] = key_mapping
-    model, info = AutoModel.from_pretrained(
-        source.location,
-        dtype=torch_dtype(source.request.precision),
-        output_loading_info=True,
-        # `_require_shapes` refuses them, by name.
-        ignore_mismatched_sizes=True,
-        **options,
-    )
+    # Weights on this machine are there at once, and each error of a test would show the
+    # bar. A download keeps its own.
+    is_here = Path(source.location).is_dir()
+    with without_bars() if is_here else nullcontext():
+        model, info = AutoModel.from_pretrained(
+            source.location,
+            dtype=torch_dtype(source.request.precision),
+            output_loading_info=True,
+            # `_require_shapes` refuses them, by name.
+            ignore_mismatched_sizes=True,
+            **options,
+        )
     return _Loaded(
         model,
         missing_keys=info["missing_keys"],
