@@ -106,7 +106,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Project:
     suite.mkdir()
     (folder / "data").symlink_to(data)
     (folder / "pytest.ini").write_text("[pytest]\n")
-    (folder / "conftest.py").write_text(STUDIES + _python("docs/extending.md", 4))
+    (folder / "conftest.py").write_text(STUDIES + _python("docs/extending.md", 5))
     (suite / "conftest.py").write_text(_python("README.md", 1) + ENCODER)
     (suite / "test_recall.py").write_text(_python("README.md", 0))
     (suite / "test_fixtures.py").write_text(_python("docs/fixtures.md", 0))

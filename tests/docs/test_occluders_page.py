@@ -146,7 +146,7 @@ def test_guided_occluders_cost_what_the_page_says() -> None:
 def example() -> Mapping[str, Any]:
     """What the page's example defines."""
     names: dict[str, Any] = {"__name__": "page"}
-    shown = block("docs/extending.md", "python", 5)
+    shown = block("docs/extending.md", "python", 6)
     exec(compile(shown.text, shown.place, "exec", dont_inherit=True), names)
     return names
 
