@@ -58,13 +58,15 @@ FUZZ_ARGS ?=
 fuzz: $(VENV)/.fuzz
 	$(VENV)/bin/python -m benchmarks.fuzz --minutes $(MINUTES) $(FUZZ_ARGS)
 
+COVERAGE_ARGS ?=
+
 # Apart from `make test`, because tracing takes half as much processor time again.
 coverage: $(READY)
 	$(VENV)/bin/coverage erase
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(VENV)/bin/coverage run -m pytest tests -n $(WORKERS) --dist worksteal -m "not slow" $(PYTEST_ARGS)
 	$(VENV)/bin/coverage combine --quiet
 	$(VENV)/bin/coverage json --quiet -o .coverage.json
-	$(VENV)/bin/python -m benchmarks.coverage_shares .coverage.json
+	$(VENV)/bin/python -m benchmarks.coverage_shares .coverage.json $(COVERAGE_ARGS)
 
 # The tools have a folder of their own: what they need must not decide what the package is tested with.
 MUTANTS_TOOLS := .mutants

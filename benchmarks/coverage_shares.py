@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .pages import write_into
+
 LEAST_OF_LINES = 0.95
 LEAST_OF_BRANCHES = 0.90
 
@@ -81,9 +83,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m benchmarks.coverage_shares", description=__doc__
     )
     parser.add_argument("report", type=Path, help="the file of `coverage json`")
+    parser.add_argument("--page", type=Path, help="the page that gets the table")
     parsed = parser.parse_args(arguments)
     shares = by_folder(json.loads(parsed.report.read_text(encoding="utf-8")))
-    print(table(shares))
+    text = table(shares)
+    print(text)
+    if parsed.page is not None:
+        write_into(parsed.page, text, "table of lines")
     if shares["all"].are_enough:
         return 0
     print(

@@ -69,3 +69,13 @@ def test_too_small_a_share_fails_and_is_named(
 def test_enough_of_both_passes(tmp_path: Path) -> None:
     (tmp_path / "coverage.json").write_text(json.dumps(REPORT))
     assert main([str(tmp_path / "coverage.json")]) == 0
+
+
+def test_a_page_gets_the_table(tmp_path: Path) -> None:
+    (tmp_path / "coverage.json").write_text(json.dumps(REPORT))
+    page = tmp_path / "page.md"
+    marks = "<!-- the table of lines begins -->\n<!-- the table of lines ends -->\n"
+    page.write_text(f"Before\n{marks}After\n")
+    assert main([str(tmp_path / "coverage.json"), "--page", str(page)]) == 0
+    assert "| gate | 90 | 94.4% | 20 | 90.0% |\n" in page.read_text()
+    assert page.read_text().endswith("After\n")
