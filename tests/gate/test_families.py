@@ -52,7 +52,8 @@ def planned_names(rules: Policy) -> set[tuple[Family, str, float]]:
         ),
         (
             'text_noise = "*"\nseverity = 3',
-            "line 3: expected a severity from 0 to 1, got severity=3",
+            "line 3: expected a severity from 0 to 1 (did you mean 0.6, the published step"
+            " 3?), got severity=3",
         ),
         (
             "corruption = 3",

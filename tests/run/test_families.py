@@ -284,7 +284,7 @@ def test_a_test_that_would_measure_something_else_is_refused(
         ("--robust-severities=60", "Did you mean 0.6?"),
         ("--robust-severities=3", "Did you mean 0.6, the published step 3?"),
         ("--robust-severities=2.5", "Give fractions such as 0,0.2,0.6,1."),
-        ("--robust-levels=3", "Did you mean 0.03?"),
+        ("--robust-levels=3", "Did you mean 0.3 or 0.03?"),
         ("--robust-severities=-0.2", "severities from 0 to 1"),
         ("--robust-severities=high", "severities from 0 to 1"),
         ("--robust-occluders=none,patches", "Expected none alone"),

@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...core.errors import RobustError
@@ -22,12 +24,6 @@ if TYPE_CHECKING:
     from ...core.cases import Cell
     from ..session import RobustSession
     from .actor_sweep import ActorSweep
-
-_OWN_OPTIONS = (
-    # What the controller alone does.
-    "--robust-engine=local",
-    "--robust-results=",
-)
 
 
 class EncodingActor:
@@ -105,7 +101,7 @@ class EncodingActor:
 
             launch = self._launch
             _go_to(launch)
-            arguments = (*launch.arguments, *_OWN_OPTIONS)
+            arguments = (*launch.arguments, *_own_options())
             try:
                 self._session = collect_suite(arguments).session
             except CollectionError as error:
@@ -118,6 +114,15 @@ class EncodingActor:
                     " there."
                 )
         return self._session
+
+
+def _own_options() -> tuple[str, str]:
+    """For what the controller alone does: dealing batches, and saving results.
+
+    The folder is never made, because no test runs here.
+    """
+    folder = Path(tempfile.gettempdir(), f"retrieval-robust-{os.getpid()}", "results")
+    return "--robust-engine=local", f"--robust-results={folder}"
 
 
 def _go_to(launch: Launch) -> None:

@@ -50,6 +50,7 @@ NOT_OF_THE_NUMBERS = {
     "core/outcomes.py",
     "core/progress.py",
     "core/plain_text.py",
+    "core/shared_values.py",
     "core/shown_values.py",
     "core/strata.py",
     "core/time_limit.py",
