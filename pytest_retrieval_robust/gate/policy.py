@@ -29,7 +29,14 @@ from .limits import (
 )
 from .perturbed import PerturbationSet
 from .plan import PlannedGate, cells_of
-from .policy_checks import check_ks, check_level, is_about, leaves_out, tie
+from .policy_checks import (
+    check_ks,
+    check_level,
+    is_about_a_model,
+    lacks_perturbation,
+    leaves_out,
+    tie,
+)
 from .rules import DEFAULTS, Rule, SettingName
 
 K = TypeVar("K", bound=Hashable)
@@ -266,14 +273,17 @@ class Policy:
         """How many tables with limits match none of the planned gates: they name other
         models, data sets or perturbations.
         """
+        return len(self._idle_rules(gates, plan))
+
+    def _idle_rules(self, gates: Sequence[PlannedGate], plan: Plan) -> list[Rule]:
         # Levels that the plan leaves out have a warning of their own.
-        at_planned_levels = [
-            rule for rule in self.rules if rule.limits and not leaves_out(plan, rule)
+        return [
+            rule
+            for rule in self.rules
+            if rule.limits
+            and not leaves_out(plan, rule)
+            and not any(rule.matches(g.case, g.direction, g.gate) for g in gates)
         ]
-        return sum(
-            not any(rule.matches(g.case, g.direction, g.gate) for g in gates)
-            for rule in at_planned_levels
-        )
 
     def unmeasured_levels(
         self, plan: Plan, family: Family = "occlusion"
@@ -293,9 +303,20 @@ class Policy:
         that it leaves out.
         """
         return sum(
-            leaves_out(plan, rule) and is_about(plan, rule)
+            leaves_out(plan, rule)
+            and is_about_a_model(plan, rule)
+            and not lacks_perturbation(plan, rule)
             for rule in self.rules
             if rule.limits
+        )
+
+    def left_out_by_name(self, gates: Sequence[PlannedGate], plan: Plan) -> int:
+        """How many tables on models and data sets of a plan match none of the planned
+        gates, because their perturbation is not measured.
+        """
+        return sum(
+            is_about_a_model(plan, rule) and lacks_perturbation(plan, rule)
+            for rule in self._idle_rules(gates, plan)
         )
 
     # What is wrong with it

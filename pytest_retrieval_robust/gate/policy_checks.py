@@ -45,15 +45,15 @@ def leaves_out(plan: Plan, rule: Rule) -> bool:
     return rule.level not in plan.levels_of(rule.family)
 
 
-def is_about(plan: Plan, rule: Rule) -> bool:
-    """Whether a table is about a model, a data set and a perturbation of a plan, at
-    whatever level.
-    """
+def is_about_a_model(plan: Plan, rule: Rule) -> bool:
+    """Whether a table is about a model and a data set of a plan."""
+    return any(rule.speaks_of(plan.models, dataset) for dataset in plan.datasets)
+
+
+def lacks_perturbation(plan: Plan, rule: Rule) -> bool:
+    """Whether a plan measures none of the perturbations that a table is about."""
     names = plan.names_of(rule.family)
-    has_perturbation = any(rule.names_perturbation(name) for name in names)
-    return has_perturbation and any(
-        rule.speaks_of(plan.models, dataset) for dataset in plan.datasets
-    )
+    return not any(rule.names_perturbation(name) for name in names)
 
 
 def check_level(rule: Rule, plan: Plan) -> None:

@@ -75,6 +75,8 @@ class RunRecord(Measurements):
     """None where it is no attempt against a saved run, or nobody counts them."""
     tables_left_out: int = 0
     """Tables of the policy about levels or severities that the options left out."""
+    tables_unmatched: int = 0
+    """Tables of the policy about perturbations that the options left out."""
 
     @property
     def release(self) -> Release:
@@ -128,6 +130,11 @@ class RunRecord(Measurements):
             (unprinted, "gate", "without a fingerprint"),
             (taken_away, "gate", "taken away by a limit of 0"),
             (self.tables_left_out, "gate table", "at a level that was left out"),
+            (
+                self.tables_unmatched,
+                "gate table",
+                "about a perturbation that was left out",
+            ),
             (untested, "model", "not tested"),
         ):
             if count:
@@ -235,6 +242,7 @@ def judge_run(
         groups=tuple(group_numbers(measured, run.evidence, comparison, verdicts)),
         reference=reference,
         tables_left_out=policy.left_out_by_level(measured.plan),
+        tables_unmatched=policy.left_out_by_name(planned, measured.plan),
     )
 
 

@@ -303,6 +303,25 @@ def test_a_gate_at_a_level_that_was_left_out_is_counted_in_the_last_line(
     )
 
 
+def test_a_gate_on_a_perturbation_that_was_left_out_is_counted_in_the_last_line(
+    bare_suite: Run, pytester: pytest.Pytester
+) -> None:
+    of_corruptions = (
+        '[[gate]]\nmodel = "{model}"\ncorruption = "*"\nrecall = {{ 1 = 0.1 }}\n'
+    )
+    (pytester.path / "robust.toml").write_text(
+        MET
+        + of_corruptions.format(model="tiny-*")
+        # A model that was left out was selected away by its name.
+        + of_corruptions.format(model="medclip")
+    )
+    result = bare_suite("-q")
+    assert last_line(result) == (
+        "RELEASE GATE: PASSED (smoke run: the first 24 pairs; 1 gate met, 1 cell"
+        " ungated, 1 gate table about a perturbation that was left out)"
+    )
+
+
 # A model at chance
 
 
