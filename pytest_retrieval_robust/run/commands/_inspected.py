@@ -73,13 +73,16 @@ def suite_here(model: str, dataset: str | None = None) -> list[str]:
     A suite in a folder below counts if no `robust.toml` is here or above, and if it is
     the only one, or the only one with a table of the model or the data set.
     """
-    from ...core.names import parse_call
-
     if _nearest(Path.cwd()) is not None:
         return []
     files = sorted(Path().glob(f"*/{_FILE}"))
     if len(files) > 1:
-        names = {parse_call(text)[0] for text in (model, dataset) if text is not None}
+        # What is written wrongly is for the command to say.
+        names = {
+            text.partition("(")[0].strip()
+            for text in (model, dataset)
+            if text is not None
+        }
         files = [file for file in files if names & _names_in(file)]
     return [str(file.parent) for file in files] if len(files) == 1 else []
 

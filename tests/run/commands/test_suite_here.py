@@ -48,6 +48,16 @@ def test_none_is_guessed_where_several_or_no_suites_would_do(project: Path) -> N
     assert suite_here("ours") == []
 
 
+@pytest.mark.parametrize("name", ["ours(", "ours)", "local-dir:epoch=3", ""])
+def test_a_name_that_is_written_wrongly_is_left_to_the_command(
+    project: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_suite(project / "a", OURS)
+    add_suite(project / "b", OURS)
+    assert main(["fingerprint", name, "--out", "marks.json"]) == 2
+    assert "Error: " in capsys.readouterr().err
+
+
 def test_a_suite_here_comes_before_those_below(project: Path) -> None:
     add_suite(project, "")
     add_suite(project / "gate", OURS)
