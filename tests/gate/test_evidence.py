@@ -325,6 +325,21 @@ def test_a_metric_that_was_not_saved_is_computed_of_the_ranks(tmp_path: Path) ->
     assert added.metric(last, DIRECTIONS[1], "top-3") == pytest.approx(value)
 
 
+def test_random_orders_are_drawn_once_for_all_levels(tmp_path: Path) -> None:
+    made = make_run(tmp_path, 40)
+    calls = []
+
+    def counted(ranks: NDArray[np.int64]) -> float:
+        calls.append(len(ranks))
+        return top_3(ranks)
+
+    evidence = Evidence(made.store, [NamedMetric("top-3", counted)])
+    for level in made.run.measured.outcomes:
+        assert evidence.is_met_by_chance(level, DIRECTIONS[0], "top-3", 0.0)
+        assert not evidence.is_met_by_chance(level, DIRECTIONS[0], "top-3", 0.5)
+    assert calls == [40] * (1000 + 2)
+
+
 def test_a_metric_has_the_bounds_of_its_resampled_patients(tmp_path: Path) -> None:
     made = make_run(tmp_path, 200)
     last = made.run.measured.outcomes[-1]
