@@ -62,13 +62,13 @@ def shows_texts() -> bool:
 
 
 def shown_texts_note() -> str | None:
-    """The sentence for whoever gets the results, where the user allowed them."""
+    """The sentence for whoever gets the results; None where no texts are shown."""
     if not shows_texts():
         return None
     return (
-        f"{SHOW_VARIABLE} was set: texts of other libraries' errors are in this run's"
-        " sentences, and may quote reports, names and paths. Run it again without"
-        " before you pass it on."
+        f"{SHOW_VARIABLE} was set: this run's sentences show the texts of other libraries'"
+        " errors, which may quote reports, names and paths. Run it again without that"
+        " variable before you pass it on."
     )
 
 
