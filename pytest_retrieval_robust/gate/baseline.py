@@ -267,8 +267,8 @@ class BaselineLimit:
             return f": no loss beyond {margin}."
         if verdict == "fail":
             return f": a loss beyond {margin}."
-        end = settled_by(more_queries, " of a group" if of_group else "")
-        if more_queries is None:
-            # The loss is as large as the margin, or nearly so.
-            end = "; should the value stay, more queries would hardly settle it"
+        # None where the loss is as large as the margin, or nearly so.
+        end = "; should the value stay, more queries would hardly settle it"
+        if more_queries is not None:
+            end = settled_by(more_queries, " of a group" if of_group else "")
         return f": whether it lost more than {margin} is open{end}."
