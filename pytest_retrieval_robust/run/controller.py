@@ -48,8 +48,8 @@ class Controller:
         self._failed_status: pytest.ExitCode | None = None
         """The exit status of a run that pytest would call a success, and that did not pass."""
         self._is_shown = False
-        self._another_failed = False
-        """Whether another plugin raised at the end of the session."""
+        self._late_failure: str | None = None
+        """What another plugin, or an interrupt, did to the end of the session."""
 
     # Progress
 
@@ -141,8 +141,11 @@ class Controller:
         except pytest.exit.Exception:
             # Whoever asks for the end says with which status.
             raise
+        except KeyboardInterrupt:
+            self._late_failure = "the end of the session was interrupted"
+            raise
         except BaseException:
-            self._another_failed = True
+            self._late_failure = "another plugin failed at the end of the session"
             raise
         finally:
             self.keep_exit_status()
@@ -282,15 +285,15 @@ class Controller:
         say PASSED.
         """
         status = 0 if self._session is None else int(self._session.exitstatus)
-        is_known = status in (0, self._failed_status) and not self._another_failed
+        is_known = status in (0, self._failed_status) and self._late_failure is None
         if self._run is None or is_known or self._run.failures:
             return
         from .saving import write_reports, write_results
 
         # The results and reports say PASSED so far: they are written again.
-        failures = (f"pytest ended with the exit status {status}",)
-        if self._another_failed:
-            failures = ("another plugin failed at the end of the session",)
+        failures = (
+            self._late_failure or f"pytest ended with the exit status {status}",
+        )
         run = replace(
             self._run,
             failures=failures,

@@ -720,6 +720,20 @@ def test_results_are_written_though_another_plugin_fails_at_the_end(
     assert run["status"] == "failed"
 
 
+def test_an_interrupt_at_the_end_is_not_said_of_a_plugin(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makeconftest("def pytest_terminal_summary(): raise KeyboardInterrupt")
+    pytester.makepyfile(test_mine=THREE_LINES)
+    (pytester.path / "robust.toml").write_text(ANY_MODEL)
+    # Not in this process: pytester would pass the interrupt on.
+    result = forked_pytest(pytester.path, *SMALL)
+    assert result.ret != 0
+    result.stdout.fnmatch_lines(
+        ["RELEASE GATE: FAILED because the end of the session was interrupted"]
+    )
+
+
 @pytest.mark.parametrize("option", ["--benchmark-only", "--benchmark-skip"])
 def test_pytest_benchmark_knows_the_timings_as_benchmarks(
     pytester: pytest.Pytester, option: str
