@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import argparse
+
     from ...core.config_file import ConfigFile, DatasetTable
     from ...core.model_table import ModelTable
     from ...datasets import RetrievalDataset
@@ -65,6 +67,15 @@ def configured_model(text: str, dataset: str, config: Path | None) -> DualEncode
     except UnknownNameError as error:
         raise UnknownNameError(f"{error} {_advice('model', file)}") from None
     return selected.load(resolve_device("auto"), "fp32")
+
+
+def suite_of(
+    parsed: argparse.Namespace, model: str, dataset: str | None = None
+) -> list[str]:
+    """The suite of a command with `--tests` and `--config`, as an argument of pytest."""
+    if parsed.tests is not None:
+        return [parsed.tests]
+    return suite_here(model, dataset) if parsed.config is None else []
 
 
 def suite_here(model: str, dataset: str | None = None) -> list[str]:

@@ -14,7 +14,7 @@ from ...core.words import counted, shown_size
 from ..options import PASSED_ON
 from ._errors import Commands, reason_of
 from ._in_pytest import TESTS_ADVICE, CommandInPytest, check_single, check_tests
-from ._inspected import suite_here
+from ._inspected import suite_of
 
 if TYPE_CHECKING:
     from ...measure.drift.fingerprint import Fingerprint
@@ -51,13 +51,8 @@ def run(parsed: argparse.Namespace) -> int:
         text = getattr(parsed, option.replace("-", "_"))
         if text is not None:
             options.append(f"--robust-{option}={text}")
-    if parsed.tests is not None:
-        tests = [parsed.tests]
-    elif parsed.config is None:
-        tests = suite_here(parsed.model)
-    else:
-        tests = []
-    return _FingerprintCommand(parsed).run([*tests, *options])
+    suite = suite_of(parsed, parsed.model)
+    return _FingerprintCommand(parsed).run([*suite, *options])
 
 
 class _FingerprintCommand(CommandInPytest):

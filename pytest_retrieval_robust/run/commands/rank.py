@@ -12,7 +12,7 @@ from ...core.words import counted
 from ..options import PASSED_ON
 from ._errors import USAGE_ERROR, Commands
 from ._in_pytest import TESTS_ADVICE, CommandInPytest, check_single, check_tests
-from ._inspected import suite_here
+from ._inspected import suite_of
 
 if TYPE_CHECKING:
     from ...measure.first_ranks import FirstRanks
@@ -78,13 +78,8 @@ def run(parsed: argparse.Namespace) -> int:
         for option, text in values.items()
         if text is not None
     ]
-    if parsed.tests is not None:
-        tests = [parsed.tests]
-    elif parsed.config is None:
-        tests = suite_here(parsed.model, parsed.dataset)
-    else:
-        tests = []
-    return _RankCommand(parsed).run([*tests, *options])
+    suite = suite_of(parsed, parsed.model, parsed.dataset)
+    return _RankCommand(parsed).run([*suite, *options])
 
 
 class _RankCommand(CommandInPytest):
