@@ -32,6 +32,7 @@ from .plan import PlannedGate, cells_of
 from .policy_checks import (
     check_ks,
     check_level,
+    has_limits_at_its_level,
     is_about_a_model,
     lacks_perturbation,
     leaves_out,
@@ -295,6 +296,7 @@ class Policy:
             if rule.family == family
             and rule.level is not None
             and leaves_out(plan, rule)
+            and has_limits_at_its_level(rule)
         }
         return sorted(levels)
 
@@ -304,6 +306,7 @@ class Policy:
         """
         return sum(
             leaves_out(plan, rule)
+            and has_limits_at_its_level(rule)
             and is_about_a_model(plan, rule)
             and not lacks_perturbation(plan, rule)
             for rule in self.rules

@@ -45,6 +45,14 @@ def leaves_out(plan: Plan, rule: Rule) -> bool:
     return rule.level not in plan.levels_of(rule.family)
 
 
+def has_limits_at_its_level(rule: Rule) -> bool:
+    """Whether a level decides about any limit of a table: those over all levels are
+    judged whatever it is. A table of settings alone is about limits of others.
+    """
+    keys = rule.keys
+    return not keys or not all(key.is_over_levels for key in keys)
+
+
 def is_about_a_model(plan: Plan, rule: Rule) -> bool:
     """Whether a table is about a model and a data set of a plan."""
     return any(rule.speaks_of(plan.models, dataset) for dataset in plan.datasets)

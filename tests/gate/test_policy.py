@@ -204,6 +204,17 @@ def test_levels_that_were_typed_leave_gates_out(tmp_path: Path) -> None:
     assert rules.planned(PLAN) == []
 
 
+def test_a_limit_over_all_levels_is_not_left_out_with_the_level_of_its_table(
+    tmp_path: Path,
+) -> None:
+    over_all = "[[gate]]\nlevel = 0.2\nauc = { 10 = 0.5 }\n"
+    rules = policy(tmp_path, over_all)
+    assert rules.planned(PLAN)
+    assert (rules.left_out_by_level(PLAN), rules.unmeasured_levels(PLAN)) == (0, [])
+    rules = policy(tmp_path, f"{over_all}recall = {{ 10 = 0.5 }}\n")
+    assert (rules.left_out_by_level(PLAN), rules.unmeasured_levels(PLAN)) == (1, [0.2])
+
+
 def test_settings_are_inherited_from_the_broader_gate(tmp_path: Path) -> None:
     rules = policy(
         tmp_path,
