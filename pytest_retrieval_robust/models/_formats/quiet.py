@@ -38,9 +38,12 @@ def quietly() -> Iterator[None]:
 @contextmanager
 def without_bars() -> Iterator[None]:
     """No progress bars of transformers, which are a setting of the whole process."""
+    from huggingface_hub import constants
     from transformers.utils import logging as transformers_logging
 
-    if not transformers_logging.is_progress_bar_enabled():
+    # A variable of the user's environment decides before us: the hub warns of who tries.
+    is_decided = constants.HF_HUB_DISABLE_PROGRESS_BARS is not None
+    if is_decided or not transformers_logging.is_progress_bar_enabled():
         yield
         return
     transformers_logging.disable_progress_bar()
