@@ -13,7 +13,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 GATE_READY := $(VENV)/.gate
 READY := $(VENV)/.ready
-# uv takes a quarter of pip's processor time, but reads no pip.conf: `make test INSTALLER=uv`.
+# uv takes a third of pip's processor time, but reads no pip.conf: `make test INSTALLER=uv`.
 INSTALLER ?= pip
 # Without compiling: of 24,000 files the tests import a quarter, and those are compiled then.
 PIP := $(VENV)/bin/pip install --disable-pip-version-check --no-compile --constraint constraints.txt
