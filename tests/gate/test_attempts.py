@@ -243,6 +243,17 @@ def test_the_greatest_error_of_several_gates_counts(tmp_path: Path) -> None:
     assert tried.error == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize(("decide", "error"), [("bound", 0.05), ("point", None)])
+def test_corruption_errors_count_as_tries_where_bounds_decide(
+    tmp_path: Path, decide: str, error: float | None
+) -> None:
+    plan = make_run(tmp_path / "a", 40).run.measured.plan
+    text = f'occluder = "*"\nmce = {{ k = 10, max = 1.2 }}\ndecide = "{decide}"\n'
+    tried = tried_role(Role.BASELINE, 2, policy(tmp_path, text), plan)
+    assert tried.error == (error and pytest.approx(error))
+    assert tried.spent is None
+
+
 @pytest.mark.parametrize(
     ("same_weights", "is_new", "title"),
     [

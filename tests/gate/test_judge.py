@@ -199,6 +199,13 @@ def test_a_sentence_has_the_bounds_that_decided(
     assert verdict.sentence.endswith(f"is {recall:.3f}{ending}")
 
 
+def test_a_floor_at_the_lower_bound_is_met(tmp_path: Path) -> None:
+    low = proportion(0.9, 500, 0.95).low
+    text = f'[[gate]]\nrecall = {{ 10 = {low!r} }}\ndecide = "bound"\n'
+    [verdict] = Judge(policy(tmp_path, text)).cell(outcome(0.9), outcome(0.9, 0.0))
+    assert verdict.verdict == "pass"
+
+
 def test_a_floor_that_is_reached_says_so(tmp_path: Path) -> None:
     text = "[[gate]]\nrecall = { 10 = 0.4 }"
     [verdict] = Judge(policy(tmp_path, text)).cell(outcome(0.5), outcome(0.9, 0.0))

@@ -514,7 +514,7 @@ def test_metrics_have_bounds_where_their_own_gates_ask_for_them(
     tmp_path: Path, direction: str
 ) -> None:
     text = (
-        "[[gate]]\nlevel = 0.1\nmetric = { mrr = 0.5 }\n"
+        "[[gate]]\nlevel = 0.1\nrecall = { 10 = 0.1 }\nmetric = { mrr = 0.5 }\n"
         f'[[gate]]\ndirection = "{direction}"\nlevel = 0.3\n'
         'metric = { ndcg = 0.5 }\ndecide = "bound"\n'
     )
@@ -533,6 +533,18 @@ def test_a_contradiction_is_found_in_either_direction(
         for model, floor in (("tiny*", 0.1), ("*clip", 0.2))
     ]
     with pytest.raises(ConfigError, match="equally specific"):
+        policy(tmp_path, "".join(tables)).check(PLAN)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_settings_that_contradict_each_other_are_found_in_either_direction(
+    tmp_path: Path, direction: str
+) -> None:
+    tables = [
+        f'[[gate]]\nmodel = "{model}"\ndirection = "{direction}"\ndecide = "{by}"\n'
+        for model, by in (("tiny*", "point"), ("*clip", "bound"))
+    ]
+    with pytest.raises(ConfigError, match="equally specific|one most specific"):
         policy(tmp_path, "".join(tables)).check(PLAN)
 
 
