@@ -118,6 +118,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/gate/test_attempts.py",
         "tests/gate/test_judge.py",
         "tests/gate/test_gate_keys.py",
+        "tests/gate/test_corruption_error.py",
     ),
     "bounds": (
         "tests/retrieval/test_rank_intervals.py",
