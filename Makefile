@@ -1,7 +1,7 @@
 # Two commands: `make gate` runs the release gate on the embedded default, `make test` the project's own tests.
 # `make test-all` adds the tests that are marked as slow, and draws more examples of each property.
 # `make compat` builds the oldest and the newest libraries in .compat, tests both and compares their numbers.
-# `make nightly` is `make test-all`, and simulates how often the gate is wrong, and fails where that is more often than promised.
+# `make nightly` is `make test-all` and `make coverage`, and simulates how often the gate is wrong, and fails where that is more often than promised.
 # `make fuzz MINUTES=60` gives every parser changed inputs, and fails where one is neither accepted nor refused (Linux, Python 3.11 to 3.13).
 # `make dist` builds the archives of a release twice, compares and checks them, and lists what they need. It needs a clean clone.
 # `make docs` builds the documentation site in build/site, without a network, and fails at a warning or a link to nothing.
@@ -82,7 +82,7 @@ $(MUTANTS_TOOLS)/.ready: benchmarks/mutants/requirements.txt
 NIGHTLY_ARGS ?=
 NIGHTLY_PATIENTS_ARGS ?=
 
-nightly: test-all
+nightly: test-all coverage
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m benchmarks.gate_rates $(NIGHTLY_ARGS)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m benchmarks.gate_rates_patients $(NIGHTLY_PATIENTS_ARGS)
 
